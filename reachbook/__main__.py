@@ -1,0 +1,3 @@
+from reachbook.cli import main
+
+main()

@@ -1,0 +1,56 @@
+"""Accounts: who the address books belong to."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from reachbook.core import fields, phone
+from reachbook.core.errors import ConflictError, invalid
+from reachbook.core.ids import AccountId
+from reachbook.core.limits import NAME_LENGTH
+from reachbook.database.pool import Database, Queries
+
+
+class Account(msgspec.Struct, frozen=True):
+    """`region` (ISO 3166-1 alpha-2) is how the account's national phone numbers are read; None: they are refused."""
+
+    id: AccountId
+    name: str
+    region: str | None
+    created_at: datetime
+
+
+CREATE = """
+INSERT INTO account (id, name, region, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING RETURNING id
+"""
+
+
+async def create(db: Database, id: UUID, name: str, region: str | None, now: datetime) -> Account:
+    """A new account with the predefined fields. Raises InvalidError, or ConflictError if the id is taken."""
+    name = name.strip()
+    if not name or len(name) > NAME_LENGTH or "\0" in name:
+        raise invalid("name", f"must be 1 to {NAME_LENGTH} characters")
+    known = phone.region(region) if region else None
+    if region and known is None:
+        raise invalid("region", "is no ISO 3166-1 alpha-2 region")
+    async with db.transaction() as tx:
+        if await tx.fetchval(CREATE, id, name, known, now) is None:
+            raise ConflictError(f"There is an account {id} already.")
+        await fields.predefine(tx, AccountId(id), now)
+    return Account(AccountId(id), name, known, now)
+
+
+LIST = "SELECT id, name, region, created_at FROM account ORDER BY created_at, id"
+
+
+async def list_all(db: Queries) -> Sequence[Account]:
+    """Every account, oldest first (for the operator)."""
+    return [Account(**row) for row in await db.fetch(LIST)]
+
+
+async def region(tx: Queries, account: AccountId) -> str | None:
+    """The account's default region for phone numbers."""
+    return await tx.fetchval("SELECT region FROM account WHERE id = $1", account)

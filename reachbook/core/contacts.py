@@ -1,0 +1,459 @@
+"""Contacts: one by one and in bulk, in any number of groups."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from reachbook.core import accounts, counts, email, fields, groups, indexing, phone
+from reachbook.core.consent import TokenType
+from reachbook.core.counts import Counts
+from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, Path, TooLargeError
+from reachbook.core.ids import NIL, AccountId, new_id, new_ids
+from reachbook.core.limits import INT32, NAME_LENGTH, ROWS_PER_CALL, VALUE_LENGTH
+from reachbook.core.paging import Listed, Page
+from reachbook.core.text import clean, sort_key
+from reachbook.database.pool import Database, Queries, Transaction
+
+
+class FieldValue(msgspec.Struct):
+    """The value of one of the account's fields; blank: none."""
+
+    field_id: int
+    value: str | None = None
+
+
+class Draft(msgspec.Struct):
+    """What a caller says of a contact. UNSET leaves it as it is, None clears it; for a new contact both mean none."""
+
+    first_name: str | None | UnsetType = UNSET
+    insertion: str | None | UnsetType = UNSET
+    last_name: str | None | UnsetType = UNSET
+    email: str | None | UnsetType = UNSET
+    phone: str | None | UnsetType = UNSET
+    phone_country: str | None | UnsetType = UNSET
+    values: Sequence[FieldValue] | None | UnsetType = UNSET
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """A contact as stored. `values` maps field ids, as text, to values; `group_id` is the group it is read through, else its first."""
+
+    id: UUID
+    first_name: str | None
+    insertion: str | None
+    last_name: str | None
+    email: str | None
+    phone: str | None
+    phone_country: str | None
+    values: dict[str, str]
+    created_at: datetime
+    group_id: UUID | None = None
+
+
+STORED = ["account_id", "id", "first_name", "insertion", "last_name", "name_key", "email", "email_key", "phone", "phone_country"]
+STORED += ["field_values", "created_at", "updated_at"]
+MEMBERSHIP = ["account_id", "group_id", "contact_id", "added_at"]
+
+
+class Facts(NamedTuple):
+    """The checked and normalised values of one contact, in the order of the columns."""
+
+    first_name: str | None
+    insertion: str | None
+    last_name: str | None
+    name_key: str
+    email: str | None
+    email_key: str | None
+    phone: str | None
+    phone_country: str | None
+    field_values: str
+
+
+class Uploaded(NamedTuple):
+    """How many contacts an upload stored, and what was wrong with the rows that it left out."""
+
+    created: int
+    rejected: Sequence[Fault]
+
+
+class Asker(NamedTuple):
+    """What a row is checked against: the region of the account and the field ids that exist."""
+
+    region: str | None
+    fields: frozenset[int]
+
+
+def check(draft: Draft, asker: Asker, at: Path, faults: list[Fault]) -> Facts:
+    """Read one draft as a new contact. What is wrong is added to `faults`, below the path `at`."""
+    first = clean(draft.first_name, (*at, "first_name"), NAME_LENGTH, faults) if draft.first_name else None
+    insertion = clean(draft.insertion, (*at, "insertion"), NAME_LENGTH, faults) if draft.insertion else None
+    last = clean(draft.last_name, (*at, "last_name"), NAME_LENGTH, faults) if draft.last_name else None
+    mailbox = _email(draft.email, at, faults) if draft.email else None
+    number = _phone(draft.phone, draft.phone_country or None, asker.region, at, faults) if draft.phone or draft.phone_country else None
+    return Facts(
+        first,
+        insertion,
+        last,
+        sort_key(last, first, insertion),
+        mailbox and mailbox.address,
+        mailbox and mailbox.key,
+        number and number.e164,
+        number and number.country,
+        _values(draft.values, asker.fields, at, faults) if draft.values else "{}",
+    )
+
+
+def _email(text: str, at: Path, faults: list[Fault]) -> email.Email | None:
+    if text.isspace():
+        return None
+    try:
+        return email.parse(text)
+    except ValueError as error:
+        faults.append(Fault((*at, "email"), str(error)))
+        return None
+
+
+def _phone(text: str | None | UnsetType, country: str | None, default: str | None, at: Path, faults: list[Fault]) -> phone.Phone | None:
+    region = default
+    if country and not country.isspace():
+        region = phone.region(country)
+        if region is None:
+            faults.append(Fault((*at, "phone_country"), "is no ISO 3166-1 alpha-2 region"))
+            return None
+    if not text or text.isspace():
+        return None
+    try:
+        return phone.parse(text, region)
+    except phone.PhoneError as error:
+        faults.append(Fault((*at, "phone"), str(error)))
+        return None
+
+
+def _values(values: Sequence[FieldValue], known: frozenset[int], at: Path, faults: list[Fault]) -> str:
+    kept: dict[str, str] = {}
+    for number, value in enumerate(values):
+        path = (*at, "values", number)
+        if value.field_id not in known:
+            faults.append(Fault((*path, "field_id"), f"there is no field {value.field_id}"))
+        text = clean(value.value, (*path, "value"), VALUE_LENGTH, faults)
+        if text is None:
+            kept.pop(str(value.field_id), None)
+        else:
+            kept[str(value.field_id)] = text
+    return msgspec.json.encode(kept).decode()
+
+
+async def _asker(tx: Transaction, account: AccountId, drafts: Iterable[Draft]) -> Asker:
+    """Ask the database only for what these drafts need."""
+    needs_region = False
+    ids: set[int] = set()
+    for draft in drafts:
+        if draft.values:
+            ids.update(value.field_id for value in draft.values if 0 <= value.field_id <= INT32)
+        if draft.phone and phone.needs_region(draft.phone):
+            needs_region = True
+    region = await accounts.region(tx, account) if needs_region else None
+    return Asker(region, await fields.known(tx, account, ids) if ids else frozenset())
+
+
+# One contact, one statement: state, membership, search and counters stand or fall together. FOR SHARE: the group can
+# neither go nor be locked for editing before this is committed.
+ADD = f"""
+WITH target AS (
+    SELECT id FROM contact_group WHERE account_id = $1 AND id = $2 AND NOT is_locked_for_editing FOR SHARE
+), created AS (
+    INSERT INTO contact ({", ".join(STORED)})
+    SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $13 FROM target RETURNING email, phone
+), joined AS (
+    INSERT INTO membership ({", ".join(MEMBERSHIP)}) SELECT $1, target.id, $3, $13 FROM target, created
+), indexed AS (
+    INSERT INTO contact_search (account_id, contact_id, text) SELECT $1, $3, $14 FROM created
+), counted AS (
+    INSERT INTO contact_count ({", ".join(counts.COLUMNS)})
+    SELECT $1, g.id, $15, 1, (email IS NULL)::int, (phone IS NULL)::int FROM created, unnest(ARRAY[$2, $16]::uuid[]) AS g (id)
+)
+SELECT count(*) FROM target
+"""
+
+
+async def add(db: Database, account: AccountId, group: UUID, draft: Draft, *, id: UUID, now: datetime) -> Contact:
+    """A new contact in a group. Raises InvalidError, NotFoundError, ConflictError if the group is locked."""
+    faults: list[Fault] = []
+    if not draft.values and not (draft.phone and phone.needs_region(draft.phone)):
+        facts = check(draft, Asker(None, frozenset()), (), faults)
+        done = not faults and await _add(db, account, group, id, facts, now)
+    else:
+        async with db.transaction() as tx:
+            facts = check(draft, await _asker(tx, account, [draft]), (), faults)
+            done = not faults and await _add(tx, account, group, id, facts, now)
+    if not done:
+        found = await groups.get(db, account, group)
+        if faults:
+            raise InvalidError(faults)
+        raise ConflictError(f"Group {found.name!r} is locked for editing.")
+    return _contact(id, facts, now, group)
+
+
+async def _add(tx: Queries, account: AccountId, group: UUID, id: UUID, facts: Facts, now: datetime) -> bool:
+    text = indexing.search_text(facts.first_name, facts.insertion, facts.last_name, facts.email, facts.phone, _company(facts))
+    return bool(await tx.fetchval(ADD, account, group, id, *facts, now, text, new_id(), NIL))
+
+
+def _contact(id: UUID, facts: Facts, created_at: datetime, group: UUID | None) -> Contact:
+    first, insertion, last, _, mailbox, _, number, country, values = facts
+    return Contact(id, first, insertion, last, mailbox, number, country, msgspec.json.decode(values), created_at, group)
+
+
+def _company(facts: Facts) -> str | None:
+    return msgspec.json.decode(facts.field_values).get(str(fields.COMPANY)) if facts.field_values != "{}" else None
+
+
+async def upload(  # noqa: PLR0913
+    db: Database,
+    account: AccountId,
+    group: UUID,
+    drafts: Sequence[Draft | list[Fault]],
+    *,
+    now: datetime,
+    skip_invalid: bool = False,
+    delay_indexing: bool = False,
+) -> Uploaded:
+    """Contacts into a group: all, or with one bad row none; with `skip_invalid` the good ones.
+
+    Rows that the wire could not read are given as their faults. A delayed upload is in the search when a later one into this
+    group is not delayed, or when the indexer comes by. Raises InvalidError with every fault, NotFoundError, ConflictError, TooLargeError.
+    """
+    if len(drafts) > ROWS_PER_CALL:
+        raise TooLargeError(f"At most {ROWS_PER_CALL:,} contacts in one call.")
+    async with db.transaction() as tx:
+        target = (await groups.lock(tx, account, [group], "SHARE")).get(group)
+        if target is None:
+            raise groups.not_found(group)
+        rows, faults = await _checked(tx, account, drafts)
+        if faults and not skip_invalid:
+            raise InvalidError(faults)
+        groups.refuse_locked(target)
+        if rows:
+            await _store(tx, account, group, rows, now, delay_indexing=delay_indexing)
+    if not delay_indexing:
+        await indexing.catch_up(db, account, group)
+    return Uploaded(len(rows), faults)
+
+
+async def _checked(tx: Transaction, account: AccountId, drafts: Sequence[Draft | list[Fault]]) -> tuple[list[Facts], list[Fault]]:
+    asker = await _asker(tx, account, (draft for draft in drafts if not isinstance(draft, list)))
+    rows: list[Facts] = []
+    faults: list[Fault] = []
+    for index, draft in enumerate(drafts):
+        before = len(faults)
+        if isinstance(draft, list):
+            faults.extend(draft)
+            continue
+        facts = check(draft, asker, (index,), faults)
+        if len(faults) == before:
+            rows.append(facts)
+    return rows, faults
+
+
+async def _store(  # noqa: PLR0913
+    tx: Transaction, account: AccountId, group: UUID, rows: Sequence[Facts], now: datetime, *, delay_indexing: bool
+) -> None:
+    ids = new_ids(len(rows))
+    await tx.copy("contact", STORED, [(account, id, *facts, now, now) for id, facts in zip(ids, rows, strict=True)])
+    await tx.copy("membership", MEMBERSHIP, [(account, group, id, now) for id in ids])
+    if delay_indexing:
+        await indexing.put_off(tx, account, group, ids[0], ids[-1], now)
+    else:
+        texts = (indexing.search_text(f.first_name, f.insertion, f.last_name, f.email, f.phone, _company(f)) for f in rows)
+        await indexing.index(tx, account, zip(ids, texts, strict=True))
+    no_email = sum(facts.email is None for facts in rows)
+    no_phone = sum(facts.phone is None for facts in rows)
+    added = Counts(len(rows), no_email, no_phone)
+    await counts.add(tx, account, [(group, added), (NIL, added)])
+
+
+COLUMNS = "c.id, c.first_name, c.insertion, c.last_name, c.email, c.phone, c.phone_country, c.field_values AS values, c.created_at"
+FIRST_GROUP = """
+(SELECT f.group_id FROM membership f WHERE f.account_id = c.account_id AND f.contact_id = c.id ORDER BY f.added_at, f.group_id LIMIT 1)
+"""
+
+
+def reachable(type: TokenType, bypass: str) -> str:
+    """The anti-join with the ledger's state now (invariant 1): keeps contacts `c` whose address for the type is not opted out.
+
+    `bypass` is an SQL condition under which opt-outs don't count. The type is one of ours, so it may stand in the text.
+    """
+    address = ADDRESSES.get(type)
+    if address is None:
+        return "true"
+    return f"""NOT EXISTS (
+        SELECT 1 FROM consent_token t WHERE t.account_id = c.account_id AND t.type = '{type.value}' AND t.key = c.{address}
+            AND t.is_active AND NOT ({bypass}))"""
+
+
+ADDRESSES = {type: "phone" for type in TokenType if type is not TokenType.PUSH} | {TokenType.EMAIL: "email_key"}
+"""The column of a contact that a type reaches it by; contacts have no push token."""
+
+GET = f"SELECT {COLUMNS}, {FIRST_GROUP} AS group_id FROM contact c WHERE c.account_id = $1 AND c.id = $2"
+IS_BYPASSED = f"""
+EXISTS (SELECT 1 FROM contact_group g WHERE g.account_id = c.account_id AND g.id = {FIRST_GROUP} AND g.bypass_opt_out)
+"""
+
+
+async def get(db: Queries, account: AccountId, id: UUID, reachable_by: TokenType | None = None) -> Contact:
+    """Raises NotFoundError, also if the contact's address for `reachable_by` is opted out."""
+    query = GET if reachable_by is None else f"{GET} AND {reachable(reachable_by, IS_BYPASSED)}"
+    row = await db.fetchrow(query, account, id)
+    if row is None:
+        raise not_found(id)
+    return read(row)
+
+
+def read(row: Any) -> Contact:
+    """A row of COLUMNS."""
+    given = dict(row)
+    given["values"] = msgspec.json.decode(given["values"])
+    return Contact(**given)
+
+
+Order = Literal["name", "date"]
+# Ascending by name walks the index contact_by_name. Descending keeps blanks last at each level, which no index gives.
+PART = "split_part(c.name_key, E'\\x01', {})"
+NAME_DESC = ", ".join(f"{PART.format(n)} = U&'\\+10FFFF', {PART.format(n)} DESC" for n in (1, 2, 3))
+ORDERS: dict[tuple[Order, bool], str] = {
+    ("name", False): "c.name_key, c.id",
+    ("name", True): f"{NAME_DESC}, c.id DESC",
+    ("date", False): "m.contact_id",
+    ("date", True): "m.contact_id DESC",
+}
+MEMBERS = "membership m JOIN contact c ON c.account_id = m.account_id AND c.id = m.contact_id WHERE m.account_id = $1 AND m.group_id = $2"
+
+
+async def list_members(  # noqa: PLR0913
+    db: Database,
+    account: AccountId,
+    group: UUID,
+    page: Page,
+    *,
+    order: Order = "date",
+    descending: bool = False,
+    reachable_by: TokenType | None = None,
+) -> Listed[Contact]:
+    """A page of a group's contacts; with `reachable_by` without those opted out of it. Raises NotFoundError."""
+    found = await groups.get(db, account, group)
+    condition = "true" if reachable_by is None or found.bypass_opt_out else reachable(reachable_by, "false")
+    query = f"""
+    SELECT {COLUMNS}, m.group_id FROM {MEMBERS} AND {condition}
+    ORDER BY {ORDERS[order, descending]} OFFSET $3 LIMIT $4
+    """
+    rows = await db.fetch(query, account, group, page.skip, page.take)
+    total = found.contacts if condition == "true" else await db.fetchval(f"SELECT count(*) FROM {MEMBERS} AND {condition}", account, group)
+    return Listed([read(row) for row in rows], total)
+
+
+GROUPS = "SELECT group_id FROM membership WHERE account_id = $1 AND contact_id = $2 ORDER BY added_at, group_id"
+LOCK = f"SELECT {COLUMNS} FROM contact c WHERE c.account_id = $1 AND c.id = $2 FOR UPDATE"
+UPDATE = """
+UPDATE contact SET first_name = $3, insertion = $4, last_name = $5, name_key = $6, email = $7, email_key = $8, phone = $9,
+    phone_country = $10, field_values = $11::jsonb, updated_at = $12
+WHERE account_id = $1 AND id = $2
+"""
+
+
+async def update(  # noqa: PLR0913
+    db: Database, account: AccountId, id: UUID, draft: Draft, *, now: datetime, move_to: UUID | None = None
+) -> Contact:
+    """Set what the draft names; `values`, when named, replace the set. `move_to` moves the contact out of its first group,
+    unless it is in that group already. Raises NotFoundError (also for that group), InvalidError, ConflictError if a group is locked.
+    """
+    async with db.transaction() as tx:
+        stored, of_groups, held = await _lock(tx, account, id, move_to)
+        faults: list[Fault] = []
+        merged = _merged(stored, draft)
+        facts = check(merged, await _asker(tx, account, [merged]), (), faults)
+        if faults:
+            raise InvalidError(faults)
+        for group in held:
+            groups.refuse_locked(group)
+        before = await counts.of_contacts(tx, account, [id])
+        await tx.execute(UPDATE, account, id, *facts, now)
+        if move_to is not None and move_to not in of_groups:
+            await _move(tx, account, id, of_groups[:1], move_to, now)
+            of_groups = [*of_groups[1:], move_to]
+        await counts.add(tx, account, counts.negated(before) + await counts.of_contacts(tx, account, [id]))
+        text = indexing.search_text(facts.first_name, facts.insertion, facts.last_name, facts.email, facts.phone, _company(facts))
+        await indexing.replace(tx, account, id, text)
+    shown = move_to if move_to in of_groups else next(iter(of_groups), None)
+    return _contact(id, facts, stored.created_at, shown)
+
+
+async def _lock(
+    tx: Transaction, account: AccountId, id: UUID, move_to: UUID | None
+) -> tuple[Contact, list[UUID], list[groups.Lockable]]:
+    """The contact, the ids of its groups, and these groups with the new one, all held until the transaction ends.
+
+    Groups are locked before contacts everywhere, so that nobody waits in a circle.
+    """
+    while True:
+        of_groups = [row["group_id"] for row in await tx.fetch(GROUPS, account, id)]
+        held = await groups.lock(tx, account, of_groups if move_to is None else [*of_groups, move_to], "SHARE")
+        row = await tx.fetchrow(LOCK, account, id)
+        if row is None:
+            raise not_found(id)
+        if move_to is not None and move_to not in held:
+            raise groups.not_found(move_to)
+        # Losing a race is normal: the contact was moved before we held its groups. Look again.
+        if of_groups == [row["group_id"] for row in await tx.fetch(GROUPS, account, id)]:
+            return read(row), of_groups, list(held.values())
+
+
+def _merged(stored: Contact, draft: Draft) -> Draft:
+    values: Any = [FieldValue(int(field), value) for field, value in stored.values.items()] if draft.values is UNSET else draft.values
+    number = stored.phone if draft.phone is UNSET else draft.phone
+    return Draft(
+        stored.first_name if draft.first_name is UNSET else draft.first_name,
+        stored.insertion if draft.insertion is UNSET else draft.insertion,
+        stored.last_name if draft.last_name is UNSET else draft.last_name,
+        stored.email if draft.email is UNSET else draft.email,
+        number,
+        draft.phone_country,
+        values,
+    )
+
+
+LEAVE = "DELETE FROM membership WHERE account_id = $1 AND contact_id = $2 AND group_id = ANY($3::uuid[])"
+JOIN = "INSERT INTO membership (account_id, group_id, contact_id, added_at) VALUES ($1, $2, $3, $4)"
+
+
+async def _move(tx: Transaction, account: AccountId, id: UUID, from_groups: Sequence[UUID], to_group: UUID, now: datetime) -> None:
+    await tx.execute(LEAVE, account, id, from_groups)
+    await tx.execute(JOIN, account, to_group, id, now)
+
+
+OF_GROUPS = "SELECT DISTINCT group_id FROM membership WHERE account_id = $1 AND contact_id = ANY($2::uuid[])"
+LOCK_ALL = "SELECT id FROM contact WHERE account_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE"
+DELETE = "DELETE FROM contact WHERE account_id = $1 AND id = ANY($2::uuid[])"
+
+
+async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_exist: bool = False) -> None:
+    """Contacts, out of all their groups; the ledger keeps what it knows of their addresses.
+
+    Unknown ids are ignored, or with `must_exist` a NotFoundError. Raises ConflictError if one is in a locked group.
+    """
+    async with db.transaction() as tx:
+        of_groups = [row["group_id"] for row in await tx.fetch(OF_GROUPS, account, ids)]
+        for group in (await groups.lock(tx, account, of_groups, "SHARE")).values():
+            groups.refuse_locked(group)
+        found = [row["id"] for row in await tx.fetch(LOCK_ALL, account, ids)]
+        if must_exist and not found:
+            raise not_found(ids[0])
+        await counts.add(tx, account, counts.negated(await counts.of_contacts(tx, account, found)))
+        await tx.execute(DELETE, account, found)
+
+
+def not_found(id: UUID) -> NotFoundError:
+    """The same words wherever a contact is missing."""
+    return NotFoundError(f"There is no contact {id}.")

@@ -1,0 +1,165 @@
+"""The dump: contacts of groups, or by id, without those opted out; as JSON or CSV rows made by PostgreSQL and passed through.
+
+A row is never an object of ours: a million contacts stream in constant memory at the speed of COPY. The wire says which columns
+there are and what they are called; how a value is written (text as it is, instants with three digits and Z) is the same for all.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from reachbook.core.consent import TokenType
+from reachbook.core.contacts import ADDRESSES, FIRST_GROUP, reachable
+from reachbook.core.errors import ConflictError
+from reachbook.core.ids import AccountId
+from reachbook.database.pool import Database, Write
+from reachbook.database.values import Values
+
+Attribute = Literal["id", "group_id", "first_name", "insertion", "last_name", "email", "phone", "phone_country", "created_at", "field"]
+
+
+class Column(NamedTuple):
+    """One column of the output: an attribute of the contact, or with `field` the value of one field of the account."""
+
+    label: str
+    attribute: Attribute
+    field: int | None = None
+
+
+class Form(NamedTuple):
+    """CSV lines, or JSON objects a line in which field values are a list `values` of pairs with the two labels."""
+
+    kind: Literal["json", "csv"]
+    values: str = "values"
+    pair: tuple[str, str] = ("field", "value")
+
+
+class Selection(NamedTuple):
+    """Which contacts: members of the groups, and those with the ids. Unknown ones of either are nobody."""
+
+    groups: Sequence[UUID]
+    contacts: Sequence[UUID]
+    reachable_only: bool = False
+    """Leave out those who have no address for the type at all."""
+
+
+class Cursor(NamedTuple):
+    """Contacts with an id greater than `after`, at most `take` of them (None: all)."""
+
+    after: UUID | None
+    take: int | None
+
+
+LOCKED = "SELECT name FROM contact_group WHERE account_id = $1 AND id = ANY($2::uuid[]) AND is_locked_for_sending LIMIT 1"
+GROUPS = "SELECT id, bypass_opt_out FROM contact_group WHERE account_id = $1 AND id = ANY($2::uuid[]) ORDER BY id"
+
+
+async def refuse_locked(db: Database, account: AccountId, selection: Selection) -> None:
+    """Raises ConflictError if a group that the dump names is locked for sending."""
+    name = await db.fetchval(LOCKED, account, list(selection.groups))
+    if name is not None:
+        raise ConflictError(f"Group {name!r} is locked for sending.")
+
+
+async def dump(  # noqa: PLR0913, PLR0917
+    db: Database,
+    account: AccountId,
+    type: TokenType,
+    selection: Selection,
+    cursor: Cursor,
+    columns: Sequence[Column],
+    form: Form,
+    write: Write,
+) -> None:
+    """Rows in the order of their ids: CSV lines (RFC 4180 but for the line end) without a header, or JSON objects a line in which
+    absent values are left out and `id`, the first column, always is.
+
+    The statement that reads the contacts also reads the ledger (invariant 1). Call `refuse_locked` first.
+    """
+    values = Values(account)
+    union = await _union(db, account, type, selection, cursor, values)
+    row = _csv_row(columns) if form.kind == "csv" else _json_row(columns, form)
+    query = f"SELECT {row} FROM ({union}) d ORDER BY d.id {_limit(cursor, values)}"
+    # JSON text has no raw control character, so with these as quote and delimiter COPY leaves it as it is.
+    options = {"format": "csv"} if form.kind == "csv" else {"format": "csv", "quote": "\x01", "delimiter": "\x02"}
+    await db.stream(query, values.bound, write, options)
+
+
+async def _union(  # noqa: PLR0913, PLR0917
+    db: Database, account: AccountId, type: TokenType, selection: Selection, cursor: Cursor, values: Values
+) -> str:
+    """The contacts of the selection, each once. Every branch ends at the cursor's `take`, so a page costs a page."""
+    has_address = _has_address(type) if selection.reachable_only else "true"
+    branches: list[str] = []
+    for group in await db.fetch(GROUPS, account, list(selection.groups)):
+        condition = "true" if group["bypass_opt_out"] else reachable(type, "false")
+        branches.append(f"""(
+            SELECT c.*, m.group_id FROM membership m JOIN contact c ON c.account_id = m.account_id AND c.id = m.contact_id
+            WHERE m.account_id = $1 AND m.group_id = {values.add(group["id"])} AND {condition} AND {has_address}
+                {_after(cursor, "m.contact_id", values)} ORDER BY m.contact_id {_limit(cursor, values)})""")
+    if selection.contacts or not branches:
+        branches.append(f"""(
+            SELECT c.*, g.id AS group_id FROM contact c
+            LEFT JOIN contact_group g ON g.account_id = c.account_id AND g.id = {FIRST_GROUP}
+            WHERE c.account_id = $1 AND c.id = ANY({values.add(list(selection.contacts), "uuid[]")})
+                AND NOT coalesce(g.is_locked_for_sending, false)
+                AND {reachable(type, "coalesce(g.bypass_opt_out, false)")} AND {has_address}
+                {_after(cursor, "c.id", values)} ORDER BY c.id {_limit(cursor, values)})""")
+    union = " UNION ALL ".join(branches)
+    return union if len(branches) == 1 else f"SELECT DISTINCT ON (u.id) u.* FROM ({union}) u ORDER BY u.id"
+
+
+def _has_address(type: TokenType) -> str:
+    address = ADDRESSES.get(type)
+    return "false" if address is None else f"c.{address} IS NOT NULL"
+
+
+def _after(cursor: Cursor, column: str, values: Values) -> str:
+    return "" if cursor.after is None else f"AND {column} > {values.add(cursor.after)}"
+
+
+def _limit(cursor: Cursor, values: Values) -> str:
+    return "" if cursor.take is None else f"LIMIT {values.add(cursor.take, 'bigint')}"
+
+
+INSTANT = """to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+
+
+def _csv_row(columns: Sequence[Column]) -> str:
+    return ", ".join(_csv_value(column) for column in columns)
+
+
+def _csv_value(column: Column) -> str:
+    if column.field is not None:
+        return f"d.field_values ->> '{int(column.field)}'"
+    return INSTANT if column.attribute == "created_at" else f"d.{column.attribute}"
+
+
+def _json_row(columns: Sequence[Column], form: Form) -> str:
+    """The object's text put together; `id` stands first and is always there, so every other part brings its comma."""
+    fields = [str(int(column.field)) for column in columns if column.field is not None]
+    parts = [f"""'{{"{columns[0].label}":"' || d.id || '"'"""]
+    parts += [_json_part(column) for column in columns[1:] if column.field is None]
+    if fields:
+        parts.append(_json_values(fields, form))
+    return " || ".join([*parts, "'}'"])
+
+
+def _json_part(column: Column) -> str:
+    name, value = f"\"{column.label}\"", f"d.{column.attribute}"
+    if column.attribute == "created_at":
+        return f"""',{name}:"' || {INSTANT} || '"'"""
+    if column.attribute in PLAIN:
+        return f"""coalesce(',{name}:"' || {value} || '"', '')"""
+    return f"""coalesce(',{name}:' || to_json({value})::text, '')"""
+
+
+PLAIN = ("group_id", "phone", "phone_country")
+"""Attributes with nothing in them that JSON escapes."""
+
+
+def _json_values(fields: Sequence[str], form: Form) -> str:
+    key, value = form.pair
+    return f"""CASE WHEN d.field_values = '{{}}' THEN '' ELSE coalesce(',"{form.values}":[' || (
+        SELECT string_agg('{{"{key}":' || k.key || ',"{value}":' || to_json(k.value)::text || '}}', ',' ORDER BY k.key::bigint)
+        FROM jsonb_each_text(d.field_values) k WHERE k.key = ANY('{{{",".join(fields)}}}')) || ']', '') END"""

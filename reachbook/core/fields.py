@@ -1,0 +1,129 @@
+"""Fields: what an account keeps of a contact beside name, e-mail and phone. Ids 6 to 16 are every account's (document 000)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, invalid
+from reachbook.core.ids import AccountId
+from reachbook.core.limits import NAME_LENGTH
+from reachbook.core.text import clean
+from reachbook.database.pool import Database, Transaction
+
+COMPANY = 6
+PREDEFINED = {COMPANY: "Company", **{6 + number: f"CustomField{number}" for number in range(1, 11)}}
+
+
+class Field(msgspec.Struct, frozen=True):
+    """`id` is never used again once it is deleted."""
+
+    id: int
+    name: str
+
+
+async def predefine(tx: Transaction, account: AccountId, now: datetime) -> None:
+    """Give a new account the fields that every account has."""
+    rows = [(account, id, name, _key(name), True, now) for id, name in PREDEFINED.items()]
+    await tx.copy("field", ["account_id", "id", "name", "name_key", "is_predefined", "created_at"], rows)
+
+
+LIST = "SELECT id, name FROM field WHERE account_id = $1 ORDER BY id"
+
+
+async def list_all(db: Database, account: AccountId) -> Sequence[Field]:
+    """Every field of the account by id."""
+    return [Field(**row) for row in await db.fetch(LIST, account)]
+
+
+GET = "SELECT id, name FROM field WHERE account_id = $1 AND id = $2"
+
+
+async def get(db: Database, account: AccountId, id: int) -> Field:
+    """Raises NotFoundError."""
+    row = await db.fetchrow(GET, account, id)
+    if row is None:
+        raise _unknown(id)
+    return Field(**row)
+
+
+NEXT_ID = "UPDATE account SET next_field_id = next_field_id + 1 WHERE id = $1 RETURNING next_field_id - 1"
+CREATE = """
+INSERT INTO field (account_id, id, name, name_key, is_predefined, created_at) VALUES ($1, $2, $3, $4, false, $5)
+ON CONFLICT (account_id, name_key) DO NOTHING RETURNING id
+"""
+
+
+async def create(db: Database, account: AccountId, name: str | None, now: datetime) -> Field:
+    """A new field with the next id. Raises ConflictError if the name is taken, whatever its case."""
+    written = _checked(name)
+    async with db.transaction() as tx:
+        id = await tx.fetchval(NEXT_ID, account)
+        if await tx.fetchval(CREATE, account, id, written, _key(written), now) is None:
+            raise _taken(written)
+    return Field(id, written)
+
+
+TAKEN = "SELECT 1 FROM field WHERE account_id = $1 AND name_key = $2 AND id <> $3"
+RENAME = "UPDATE field SET name = $3, name_key = $4 WHERE account_id = $1 AND id = $2 RETURNING id"
+
+
+async def rename(db: Database, account: AccountId, id: int, name: str | None) -> Field:
+    """Predefined fields may be renamed too. Raises NotFoundError, ConflictError."""
+    async with db.transaction() as tx:
+        await tx.execute("SELECT 1 FROM account WHERE id = $1 FOR NO KEY UPDATE", account)  # one change of names at a time
+        if await tx.fetchval(f"{GET} FOR UPDATE", account, id) is None:
+            raise _unknown(id)
+        written = _checked(name)
+        if await tx.fetchval(TAKEN, account, _key(written), id) is not None:
+            raise _taken(written)
+        await tx.execute(RENAME, account, id, written, _key(written))
+    return Field(id, written)
+
+
+FOR_DELETE = "SELECT is_predefined FROM field WHERE account_id = $1 AND id = $2 FOR UPDATE"
+DELETE = "DELETE FROM field WHERE account_id = $1 AND id = $2"
+REMOVE_VALUES = "UPDATE contact SET field_values = field_values - $2::text WHERE account_id = $1 AND field_values ? $2::text"
+
+
+async def delete(db: Database, account: AccountId, id: int) -> None:
+    """The field and all its values. Raises NotFoundError; ConflictError for a predefined one."""
+    async with db.transaction() as tx:
+        is_predefined = await tx.fetchval(FOR_DELETE, account, id)
+        if is_predefined is None:
+            raise _unknown(id)
+        if is_predefined:
+            raise ConflictError(f"Field {id} is predefined and can't be deleted; it can be renamed.")
+        await tx.execute(REMOVE_VALUES, account, str(id))
+        await tx.execute(DELETE, account, id)
+
+
+# KEY SHARE: none of them can be deleted before the values that refer to them are committed.
+KNOWN = "SELECT id FROM field WHERE account_id = $1 AND id = ANY($2::bigint[]) FOR KEY SHARE"
+
+
+async def known(tx: Transaction, account: AccountId, ids: Iterable[int]) -> frozenset[int]:
+    """Those of the ids that are fields of the account; they stay so until the transaction ends."""
+    return frozenset(row["id"] for row in await tx.fetch(KNOWN, account, sorted(set(ids))))
+
+
+def _checked(name: str | None) -> str:
+    faults: list[Fault] = []
+    written = clean(name, ("name",), NAME_LENGTH, faults)
+    if faults:
+        raise InvalidError(faults)
+    if written is None:
+        raise invalid("name", "must not be empty")
+    return written
+
+
+def _key(name: str) -> str:
+    return name.casefold()
+
+
+def _unknown(id: int) -> NotFoundError:
+    return NotFoundError(f"There is no field {id}.")
+
+
+def _taken(name: str) -> ConflictError:
+    return ConflictError(f"There is a field named {name!r} already.")

@@ -1,0 +1,228 @@
+"""Groups of contacts, with their flags and counters."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from reachbook.core import counts
+from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, invalid
+from reachbook.core.ids import NIL, AccountId
+from reachbook.core.limits import NAME_LENGTH
+from reachbook.core.paging import Listed, Page
+from reachbook.core.text import clean, fold
+from reachbook.database.pool import Database, Queries, Transaction
+
+
+class Group(msgspec.Struct, frozen=True):
+    """A group as it stands. The flags, as document 000 names them: locked for editing: its contacts can't be changed;
+    locked for sending: it is in no dump (other dialects: deactivated); hidden: in no list and no search;
+    bypass: opt-outs don't filter it (an employees' group).
+    """
+
+    id: UUID
+    name: str
+    is_favorite: bool
+    is_hidden: bool
+    is_locked_for_editing: bool
+    is_locked_for_sending: bool
+    is_marketing: bool
+    bypass_opt_out: bool
+    created_at: datetime
+    contacts: int = 0
+    empty_emails: int = 0
+    empty_numbers: int = 0
+
+
+class Draft(msgspec.Struct):
+    """What a caller says of a group; UNSET leaves it as it is (for a new group: no). A null flag is UNSET, a null name is blank."""
+
+    name: str | None | UnsetType = UNSET
+    is_favorite: bool | None | UnsetType = UNSET
+    is_hidden: bool | None | UnsetType = UNSET
+    is_locked_for_editing: bool | None | UnsetType = UNSET
+    is_locked_for_sending: bool | None | UnsetType = UNSET
+    is_marketing: bool | None | UnsetType = UNSET
+    bypass_opt_out: bool | None | UnsetType = UNSET
+
+
+FLAGS = ("is_favorite", "is_hidden", "is_locked_for_editing", "is_locked_for_sending", "is_marketing", "bypass_opt_out")
+OWN_COLUMNS = "g.id, g.name, " + ", ".join(f"g.{flag}" for flag in FLAGS) + ", g.created_at"
+COLUMNS = f"{OWN_COLUMNS}, coalesce(n.contacts, 0) AS contacts, coalesce(n.empty_emails, 0) AS empty_emails, coalesce(n.empty_numbers, 0) AS empty_numbers"
+WITH_COUNTS = """
+contact_group g LEFT JOIN LATERAL (
+    SELECT sum(d.contacts)::bigint AS contacts, sum(d.empty_emails)::bigint AS empty_emails, sum(d.empty_numbers)::bigint AS empty_numbers
+    FROM contact_count d WHERE d.account_id = g.account_id AND d.group_id = g.id
+) n ON true
+"""
+
+INSERT = f"""
+INSERT INTO contact_group (account_id, id, name, name_key, {", ".join(FLAGS)}, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
+"""
+
+
+async def create(db: Queries, account: AccountId, id: UUID, draft: Draft, now: datetime) -> Group:
+    """A new, empty group. Raises InvalidError; names need not be unique."""
+    name = _checked_name(None if draft.name is UNSET else draft.name)
+    flags = {flag: getattr(draft, flag) is True for flag in FLAGS}
+    await db.execute(INSERT, account, id, name, fold(name), *flags.values(), now)
+    return Group(id=id, name=name, **flags, created_at=now)
+
+
+GET = f"SELECT {COLUMNS} FROM {WITH_COUNTS} WHERE g.account_id = $1 AND g.id = $2"
+
+
+async def get(db: Queries, account: AccountId, id: UUID) -> Group:
+    """Hidden or not. Raises NotFoundError."""
+    row = await db.fetchrow(GET, account, id)
+    if row is None:
+        raise not_found(id)
+    return Group(**row)
+
+
+Order = Literal["name", "date", "contacts"]
+ORDERS: dict[Order, str] = {"name": "g.name_key", "date": "g.created_at", "contacts": "coalesce(n.contacts, 0)"}
+LISTED = "g.account_id = $1 AND ($2 OR NOT g.is_hidden) AND (NOT $3 OR g.is_favorite)"
+
+
+async def list_groups(  # noqa: PLR0913
+    db: Database,
+    account: AccountId,
+    page: Page,
+    *,
+    order: Order = "date",
+    descending: bool = False,
+    include_hidden: bool = False,
+    only_favorites: bool = False,
+) -> Listed[Group]:
+    """A page of groups; ties are broken by id."""
+    direction = "DESC" if descending else "ASC"
+    query = f"SELECT {COLUMNS} FROM {WITH_COUNTS} WHERE {LISTED} ORDER BY {ORDERS[order]} {direction}, g.id {direction} OFFSET $4 LIMIT $5"
+    rows = await db.fetch(query, account, include_hidden, only_favorites, page.skip, page.take)
+    total = await db.fetchval(f"SELECT count(*) FROM contact_group g WHERE {LISTED}", account, include_hidden, only_favorites)
+    return Listed([Group(**row) for row in rows], total)
+
+
+async def update(db: Database, account: AccountId, id: UUID, draft: Draft, now: datetime) -> Group:
+    """Set what the draft names. Flags can be changed whatever the locks. Raises NotFoundError, InvalidError."""
+    changes: dict[str, Any] = {flag: value for flag in FLAGS if isinstance(value := getattr(draft, flag), bool)}
+    if draft.name is not UNSET:
+        changes["name"] = _checked_name(draft.name)
+        changes["name_key"] = fold(changes["name"])
+    changes["updated_at"] = now
+    settings = ", ".join(f"{column} = ${number}" for number, column in enumerate(changes, 3))
+    async with db.transaction() as tx:
+        query = f"UPDATE contact_group SET {settings} WHERE account_id = $1 AND id = $2 RETURNING id"
+        if await tx.fetchval(query, account, id, *changes.values()) is None:
+            raise not_found(id)
+        return await get(tx, account, id)
+
+
+async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_exist: bool = False) -> None:
+    """Groups, and the contacts that are in no other group, in one transaction.
+
+    Raises ConflictError if one is locked for editing, and with `must_exist` NotFoundError; then nothing is deleted.
+    """
+    async with db.transaction() as tx:
+        found = await lock(tx, account, ids, "UPDATE")
+        if must_exist and len(found) < len(set(ids)):
+            raise not_found(next(id for id in ids if id not in found))
+        for group in found.values():
+            refuse_locked(group)
+        await _remove_members(tx, account, list(found))
+        await counts.remove(tx, account, list(found))
+        await tx.execute("DELETE FROM indexing_backlog WHERE account_id = $1 AND group_id = ANY($2::uuid[])", account, list(found))
+        await tx.execute("DELETE FROM contact_group WHERE account_id = $1 AND id = ANY($2::uuid[])", account, list(found))
+
+
+async def empty(db: Database, account: AccountId, id: UUID) -> None:
+    """Take every contact out of the group; those that are in no other group are deleted. Raises NotFoundError, ConflictError."""
+    async with db.transaction() as tx:
+        found = await lock(tx, account, [id], "UPDATE")
+        if id not in found:
+            raise not_found(id)
+        refuse_locked(found[id])
+        await _remove_members(tx, account, [id])
+
+
+# Locked first, judged in the next statement: a contact that another transaction is just putting into a second group
+# is seen there, and stays.
+LOCK_MEMBERS = """
+SELECT count(*) FROM (
+    SELECT 1 FROM contact c JOIN membership m ON m.account_id = c.account_id AND m.contact_id = c.id
+    WHERE m.account_id = $1 AND m.group_id = ANY($2::uuid[]) FOR UPDATE OF c
+) locked
+"""
+DOOMED = """
+SELECT DISTINCT m.contact_id FROM membership m
+WHERE m.account_id = $1 AND m.group_id = ANY($2::uuid[]) AND NOT EXISTS (
+    SELECT 1 FROM membership o WHERE o.account_id = m.account_id AND o.contact_id = m.contact_id AND o.group_id <> ALL($2::uuid[]))
+"""
+LEAVE = "DELETE FROM membership WHERE account_id = $1 AND group_id = ANY($2::uuid[])"
+# The account loses the doomed, each group all of its members.
+REMOVE = f"""
+WITH doomed AS MATERIALIZED ({DOOMED}), unindexed AS (
+    DELETE FROM contact_search s USING doomed d WHERE s.account_id = $1 AND s.contact_id = d.contact_id
+), removed AS (
+    DELETE FROM contact c USING doomed d WHERE c.account_id = $1 AND c.id = d.contact_id RETURNING c.email, c.phone
+), less AS (
+    SELECT $3::uuid AS group_id, -count(*) AS contacts, -count(*) FILTER (WHERE email IS NULL) AS empty_emails,
+        -count(*) FILTER (WHERE phone IS NULL) AS empty_numbers FROM removed
+    UNION ALL
+    SELECT group_id, -sum(contacts), -sum(empty_emails), -sum(empty_numbers)
+    FROM contact_count WHERE account_id = $1 AND group_id = ANY($2::uuid[]) GROUP BY group_id
+)
+INSERT INTO contact_count (account_id, group_id, id, contacts, empty_emails, empty_numbers)
+SELECT $1, group_id, $4, contacts, empty_emails, empty_numbers FROM less
+"""
+
+
+async def _remove_members(tx: Transaction, account: AccountId, ids: Sequence[UUID]) -> None:
+    await tx.execute("SET LOCAL statement_timeout = 0")
+    await tx.fetchval(LOCK_MEMBERS, account, ids)
+    await tx.execute(REMOVE, account, ids, NIL, counts.new_id())
+    await tx.execute(LEAVE, account, ids)
+
+
+class Lockable(msgspec.Struct, frozen=True):
+    """What a change of contacts needs to know of a group."""
+
+    id: UUID
+    name: str
+    is_locked_for_editing: bool
+
+
+async def lock(tx: Transaction, account: AccountId, ids: Sequence[UUID], strength: Literal["SHARE", "UPDATE"]) -> dict[UUID, Lockable]:
+    """Hold those of the groups that exist until the transaction ends, always in the order of their ids, before any contact.
+
+    SHARE: nobody deletes them or changes their flags; UPDATE: nobody adds to them either.
+    """
+    query = f"""
+    SELECT id, name, is_locked_for_editing FROM contact_group WHERE account_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR {strength}
+    """
+    return {row["id"]: Lockable(**row) for row in await tx.fetch(query, account, ids)}
+
+
+def refuse_locked(group: Lockable) -> None:
+    """Raises ConflictError if the group's contacts may not be changed."""
+    if group.is_locked_for_editing:
+        raise ConflictError(f"Group {group.name!r} is locked for editing.")
+
+
+def not_found(id: UUID) -> NotFoundError:
+    """The same words wherever a group is missing."""
+    return NotFoundError(f"There is no group {id}.")
+
+
+def _checked_name(name: str | None) -> str:
+    faults: list[Fault] = []
+    written = clean(name, ("name",), NAME_LENGTH, faults)
+    if faults:
+        raise InvalidError(faults)
+    if written is None:
+        raise invalid("name", f"must be 1 to {NAME_LENGTH} characters")
+    return written

@@ -1,0 +1,114 @@
+"""API tokens: who may call, for which account, how long (consent rules, "Who may see what").
+
+A token is 256 random bits, shown once; what is kept is its SHA-256, and the look-up by that hash tells nothing about a
+token by its timing. An operator may register a value brought from the vendor, so that clients keep theirs.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from reachbook.core.errors import ConflictError, NotFoundError, UnauthenticatedError, invalid
+from reachbook.core.ids import AccountId
+from reachbook.core.limits import NAME_LENGTH
+from reachbook.database.pool import Queries
+
+ACCOUNT_SCOPES = ("read", "write")
+INSTALLATION_SCOPES = ("gateway", "operator")
+SHORTEST_OWN_VALUE = 16
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A token without its value. `account` is None for operator and gateway tokens."""
+
+    id: UUID
+    account: AccountId | None
+    name: str
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+COLUMNS = "id, account_id, name, scopes, created_at, expires_at, revoked_at"
+CREATE = """
+INSERT INTO access_token (hash, id, account_id, name, scopes, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id
+"""
+
+
+async def create(  # noqa: PLR0913
+    db: Queries,
+    account: AccountId | None,
+    id: UUID,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    now: datetime,
+    expires_at: datetime | None = None,
+    value: str | None = None,
+) -> str:
+    """A new token; answers its value, which is nowhere else.
+
+    Raises InvalidError for scopes that don't fit, ConflictError for a value or id that exists, NotFoundError for an unknown account.
+    """
+    _check_scopes(account, scopes)
+    if len(name) > NAME_LENGTH or "\0" in name:
+        raise invalid("name", f"must be at most {NAME_LENGTH} characters")
+    if value is not None and (len(value) < SHORTEST_OWN_VALUE or value != value.strip() or not value.isascii() or not value.isprintable()):
+        raise invalid("value", f"must be at least {SHORTEST_OWN_VALUE} printable ASCII characters without blanks around them")
+    if account is not None and await db.fetchval("SELECT 1 FROM account WHERE id = $1", account) is None:
+        raise NotFoundError(f"There is no account {account}.")
+    token = value or secrets.token_urlsafe(32)
+    if await db.fetchval(CREATE, _hash(token), id, account, name, sorted(set(scopes)), now, expires_at) is None:
+        raise ConflictError("This token value or id is registered already.")
+    return token
+
+
+def _check_scopes(account: AccountId | None, scopes: Sequence[str]) -> None:
+    allowed = INSTALLATION_SCOPES if account is None else ACCOUNT_SCOPES
+    unknown = sorted(set(scopes) - set(allowed))
+    if unknown or not scopes:
+        whose = "A token without an account" if account is None else "An account's token"
+        raise invalid("scopes", f"{whose} takes the scopes {' and '.join(allowed)}, not {', '.join(unknown) or 'none'}")
+
+
+FIND = f"SELECT {COLUMNS} FROM access_token WHERE hash = $1"
+
+
+async def authenticate(db: Queries, value: str, now: datetime) -> Token:
+    """The token of this value. Raises UnauthenticatedError if it is unknown, expired or revoked; the answer does not say which."""
+    row = await db.fetchrow(FIND, _hash(value))
+    if row is None or row["revoked_at"] is not None or (row["expires_at"] is not None and row["expires_at"] <= now):
+        raise UnauthenticatedError("The token is unknown, expired or revoked.")
+    return _token(row.values())
+
+
+LIST = f"SELECT {COLUMNS} FROM access_token WHERE account_id IS NOT DISTINCT FROM $1 ORDER BY id"
+
+
+async def list_of(db: Queries, account: AccountId | None) -> Sequence[Token]:
+    """The account's tokens, or with None those of the installation; oldest first, revoked ones too."""
+    return [_token(row.values()) for row in await db.fetch(LIST, account)]
+
+
+REVOKE = "UPDATE access_token SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING id"
+
+
+async def revoke(db: Queries, id: UUID, now: datetime) -> None:
+    """From the next request on the token is refused. Raises NotFoundError."""
+    if await db.fetchval(REVOKE, id, now) is None:
+        raise NotFoundError(f"There is no token {id}.")
+
+
+def _hash(value: str) -> bytes:
+    return hashlib.sha256(value.encode()).digest()
+
+
+def _token(values: object) -> Token:
+    id, account, name, scopes, *instants = values  # type: ignore[misc]
+    return Token(id, account, name, frozenset(scopes), *instants)

@@ -1,0 +1,1 @@
+"""PostgreSQL: the embedded server, migrations, the pool. Only this package and core know asyncpg."""

@@ -1,0 +1,180 @@
+"""Connections: a pool for whole units of work (`Database`), a connection inside a transaction for parts of one.
+
+`Queries` is the typed face of asyncpg that core sees. Both a `Database` and a `Transaction` have it: a single statement
+is a transaction of its own.
+"""
+
+import asyncio
+import functools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, cast
+
+import asyncpg
+
+from reachbook.database.errors import DatabaseError
+from reachbook.database.migrate import redacted
+
+Record = Mapping[str, Any]
+Rows = Iterable[Sequence[object]]
+Write = Callable[[bytes], Awaitable[None]]
+
+STREAMS_SHARE = 2  # one connection in so many may be held by a long stream
+SECONDS_TO_CONNECT = 10
+
+
+class Queries(Protocol):
+    """Statements with bound values ($1, $2, …)."""
+
+    async def fetch(self, query: str, *values: object) -> Sequence[Record]:
+        """All rows."""
+        ...
+
+    async def fetchrow(self, query: str, *values: object) -> Record | None:
+        """The first row, or None."""
+        ...
+
+    async def fetchval(self, query: str, *values: object) -> Any:
+        """The first column of the first row, or None."""
+        ...
+
+    async def execute(self, query: str, *values: object) -> str:
+        """The command tag."""
+        ...
+
+
+class Transaction(Queries, Protocol):
+    """Part of a unit of work: what a function does with it stands or falls with the caller's commit."""
+
+    async def copy(self, table: str, columns: Sequence[str], rows: Rows) -> None:
+        """Rows by binary COPY."""
+        ...
+
+
+class Database(Queries, Protocol):
+    """A whole unit of work: the function that takes it commits, or leaves nothing."""
+
+    def transaction(self) -> "TransactionContext":
+        """`async with db.transaction() as tx`: commits at the end, rolls back on any exception."""
+        ...
+
+    async def stream(self, query: str, values: Sequence[object], write: Write, form: Mapping[str, str]) -> None:
+        """COPY (query) TO STDOUT in constant memory; `write` is awaited with each chunk, whole rows in each.
+
+        `form` holds COPY's own options, such as {"format": "csv"}.
+        """
+        ...
+
+
+class TransactionContext(Protocol):
+    """What `Database.transaction()` gives."""
+
+    async def __aenter__(self) -> Transaction: ...
+    async def __aexit__(self, *error: object) -> bool | None: ...
+
+
+class Pool:
+    """A `Database` over asyncpg's pool."""
+
+    def __init__(self, pool: asyncpg.Pool, most: int) -> None:
+        self._pool = pool
+        self._most = most
+        self._streams = asyncio.Semaphore(max(1, most // STREAMS_SHARE))
+        self._waiting = 0
+
+    async def fetch(self, query: str, *values: object) -> Sequence[Record]:
+        """See Queries."""
+        async with self._acquired() as connection:
+            return await connection.fetch(query, *values)
+
+    async def fetchrow(self, query: str, *values: object) -> Record | None:
+        """See Queries."""
+        async with self._acquired() as connection:
+            return await connection.fetchrow(query, *values)
+
+    async def fetchval(self, query: str, *values: object) -> Any:
+        """See Queries."""
+        async with self._acquired() as connection:
+            return await connection.fetchval(query, *values)
+
+    async def execute(self, query: str, *values: object) -> str:
+        """See Queries."""
+        async with self._acquired() as connection:
+            return await connection.execute(query, *values)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Transaction]:
+        """See Database."""
+        async with self._acquired() as connection, connection.transaction():
+            yield cast("Transaction", connection)
+
+    async def stream(self, query: str, values: Sequence[object], write: Write, form: Mapping[str, str]) -> None:
+        """See Database."""
+        async with self._streams, self._acquired() as connection:
+            # A long read has no deadline but the reader's own: the wire drops a client that stops reading.
+            await connection.execute("SET statement_timeout = 0")
+            try:
+                await connection.copy_from_query(query, *values, output=write, timeout=None, **form)
+            finally:
+                if not connection.is_closed():
+                    await connection.execute("RESET statement_timeout")
+
+    async def close(self) -> None:
+        """Wait for what is running, at most a few seconds, and disconnect."""
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=5)
+        except TimeoutError:
+            self._pool.terminate()
+
+    def figures(self) -> dict[str, int]:
+        """{"size", "idle", "most", "waiting"}: connections open, unused, allowed; callers waiting for one."""
+        return {"size": self._pool.get_size(), "idle": self._pool.get_idle_size(), "most": self._most, "waiting": self._waiting}
+
+    @asynccontextmanager
+    async def _acquired(self) -> AsyncGenerator[Any]:
+        self._waiting += 1
+        try:
+            connection = await self._pool.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
+
+
+class Connection(asyncpg.Connection):
+    """asyncpg's connection with the name that `Transaction` gives to COPY."""
+
+    async def copy(self, table: str, columns: Sequence[str], rows: Rows) -> None:
+        """See Transaction."""
+        await self.copy_records_to_table(table, records=rows, columns=columns)
+
+    def get_reset_query(self) -> str:
+        """Nothing to reset between two uses: the application sets nothing on a session that it does not take back."""
+        return ""
+
+
+async def open_pool(url: str, *, most: int, statement_seconds: float, role: str | None = None) -> Pool:
+    """Connect the application. `role` is taken on at connecting when the URL's own user is the schema's owner.
+
+    Raises DatabaseError when nothing answers within ten seconds.
+    """
+    settings = {"application_name": "reachbook", "statement_timeout": str(int(statement_seconds * 1000)), "jit": "off"}
+    if role is not None:
+        settings["role"] = role
+    create = functools.partial(
+        asyncpg.create_pool,
+        url,
+        min_size=min(2, most),
+        max_size=most,
+        connection_class=Connection,
+        server_settings=settings,
+        timeout=SECONDS_TO_CONNECT,
+        statement_cache_size=500,
+        max_inactive_connection_lifetime=600,
+    )
+    try:
+        return Pool(await create(), most)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseError(f"The application can't connect to PostgreSQL at {redacted(url)}: {error or 'timed out'}.") from error
