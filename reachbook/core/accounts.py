@@ -10,7 +10,7 @@ from reachbook.core import fields, phone
 from reachbook.core.errors import ConflictError, invalid
 from reachbook.core.ids import AccountId
 from reachbook.core.limits import NAME_LENGTH
-from reachbook.database.pool import Database, Queries
+from reachbook.database.queries import Database, Queries
 
 
 class Account(msgspec.Struct, frozen=True):

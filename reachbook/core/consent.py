@@ -18,7 +18,7 @@ from reachbook.core.ids import AccountId, new_id
 from reachbook.core.limits import PUSH_LENGTH, ROWS_PER_CALL, VALUE_LENGTH
 from reachbook.core.paging import Listed, Page
 from reachbook.core.text import clean, fold
-from reachbook.database.pool import Database, Queries, Write
+from reachbook.database.queries import Database, Queries, Write
 
 
 class TokenType(StrEnum):

@@ -16,7 +16,7 @@ from reachbook.core.ids import NIL, AccountId, new_id, new_ids
 from reachbook.core.limits import INT32, NAME_LENGTH, ROWS_PER_CALL, VALUE_LENGTH
 from reachbook.core.paging import Listed, Page
 from reachbook.core.text import clean, sort_key
-from reachbook.database.pool import Database, Queries, Transaction
+from reachbook.database.queries import Database, Queries, Transaction
 
 
 class FieldValue(msgspec.Struct):

@@ -12,7 +12,7 @@ from reachbook.core.consent import TokenType
 from reachbook.core.contacts import ADDRESSES, FIRST_GROUP, reachable
 from reachbook.core.errors import ConflictError
 from reachbook.core.ids import AccountId
-from reachbook.database.pool import Database, Write
+from reachbook.database.queries import Database, Write
 from reachbook.database.values import Values
 
 Attribute = Literal["id", "group_id", "first_name", "insertion", "last_name", "email", "phone", "phone_country", "created_at", "field"]

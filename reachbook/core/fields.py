@@ -9,7 +9,7 @@ from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundEr
 from reachbook.core.ids import AccountId
 from reachbook.core.limits import NAME_LENGTH
 from reachbook.core.text import clean
-from reachbook.database.pool import Database, Transaction
+from reachbook.database.queries import Database, Transaction
 
 COMPANY = 6
 PREDEFINED = {COMPANY: "Company", **{6 + number: f"CustomField{number}" for number in range(1, 11)}}

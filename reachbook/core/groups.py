@@ -14,7 +14,7 @@ from reachbook.core.ids import NIL, AccountId
 from reachbook.core.limits import NAME_LENGTH
 from reachbook.core.paging import Listed, Page
 from reachbook.core.text import clean, fold
-from reachbook.database.pool import Database, Queries, Transaction
+from reachbook.database.queries import Database, Queries, Transaction
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from reachbook.core import fields
 from reachbook.core.ids import AccountId, new_id
 from reachbook.core.limits import INDEXING_DELAY_SECONDS, SYNCHRONOUS_INDEXING_SECONDS
 from reachbook.core.text import fold
-from reachbook.database.pool import Database, Transaction
+from reachbook.database.queries import Database, Transaction
 
 
 def search_text(  # noqa: PLR0913, PLR0917

@@ -15,7 +15,7 @@ from reachbook.core.limits import SEARCH_CANDIDATES
 from reachbook.core.paging import Listed, Page
 from reachbook.core.terms import Term, terms
 from reachbook.core.text import fold
-from reachbook.database.pool import Database
+from reachbook.database.queries import Database
 from reachbook.database.values import Values
 
 

@@ -15,7 +15,7 @@ import msgspec
 from reachbook.core.errors import ConflictError, NotFoundError, UnauthenticatedError, invalid
 from reachbook.core.ids import AccountId
 from reachbook.core.limits import NAME_LENGTH
-from reachbook.database.pool import Queries
+from reachbook.database.queries import Queries
 
 ACCOUNT_SCOPES = ("read", "write")
 INSTALLATION_SCOPES = ("gateway", "operator")

@@ -8,7 +8,8 @@ from pathlib import Path
 import asyncpg
 from pogo_core.util import migrate as pogo_migrate
 
-from reachbook.database.errors import DatabaseError
+from reachbook.database.errors import DatabaseError, redacted
+from reachbook.database.queries import Queries
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x7265_6163_6862  # "reachb": the advisory lock that migrating processes queue for
@@ -45,9 +46,9 @@ async def migrate(owner_url: str) -> None:
         await connection.close()
 
 
-async def pending(connection: asyncpg.Connection) -> list[str]:
+async def pending(db: Queries) -> list[str]:
     """Names of the migrations that this database has not seen, oldest first."""
-    applied = {str(row["migration_id"]) for row in await connection.fetch("SELECT migration_id FROM _pogo_migration")}
+    applied = {str(row["migration_id"]) for row in await db.fetch("SELECT migration_id FROM _pogo_migration")}
     return sorted(path.stem for path in MIGRATIONS.glob("*.sql") if path.stem not in applied)
 
 
@@ -68,12 +69,3 @@ async def _ensure_role(connection: asyncpg.Connection, version: int) -> None:
         await connection.execute(APP_ROLE)
     if not await connection.fetchval(IS_MEMBER if version >= 16 else IS_MEMBER_15):  # noqa: PLR2004 - the SET option came with 16
         await connection.execute(LET_OWNER_BE_APP)
-
-
-def redacted(url: str) -> str:
-    """The URL without its password, for messages."""
-    head, separator, tail = url.rpartition("@")
-    scheme, _, user = head.partition("://")
-    return f"{scheme}://{user.partition(':')[0]}@{tail}" if separator else url
-
-

@@ -1,76 +1,18 @@
-"""Connections: a pool for whole units of work (`Database`), a connection inside a transaction for parts of one.
-
-`Queries` is the typed face of asyncpg that core sees. Both a `Database` and a `Transaction` have it: a single statement
-is a transaction of its own.
-"""
+"""Connections: a pool for whole units of work (`Database`), a connection inside a transaction for parts of one."""
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import asyncpg
 
-from reachbook.database.errors import DatabaseError
-from reachbook.database.migrate import redacted
-
-Record = Mapping[str, Any]
-Rows = Iterable[Sequence[object]]
-Write = Callable[[bytes], Awaitable[None]]
+from reachbook.database.errors import DatabaseError, UnavailableError, redacted
+from reachbook.database.queries import Record, Rows, Transaction, Write
 
 STREAMS_SHARE = 2  # one connection in so many may be held by a long stream
 SECONDS_TO_CONNECT = 10
-
-
-class Queries(Protocol):
-    """Statements with bound values ($1, $2, …)."""
-
-    async def fetch(self, query: str, *values: object) -> Sequence[Record]:
-        """All rows."""
-        ...
-
-    async def fetchrow(self, query: str, *values: object) -> Record | None:
-        """The first row, or None."""
-        ...
-
-    async def fetchval(self, query: str, *values: object) -> Any:
-        """The first column of the first row, or None."""
-        ...
-
-    async def execute(self, query: str, *values: object) -> str:
-        """The command tag."""
-        ...
-
-
-class Transaction(Queries, Protocol):
-    """Part of a unit of work: what a function does with it stands or falls with the caller's commit."""
-
-    async def copy(self, table: str, columns: Sequence[str], rows: Rows) -> None:
-        """Rows by binary COPY."""
-        ...
-
-
-class Database(Queries, Protocol):
-    """A whole unit of work: the function that takes it commits, or leaves nothing."""
-
-    def transaction(self) -> "TransactionContext":
-        """`async with db.transaction() as tx`: commits at the end, rolls back on any exception."""
-        ...
-
-    async def stream(self, query: str, values: Sequence[object], write: Write, form: Mapping[str, str]) -> None:
-        """COPY (query) TO STDOUT in constant memory; `write` is awaited with each chunk, whole rows in each.
-
-        `form` holds COPY's own options, such as {"format": "csv"}.
-        """
-        ...
-
-
-class TransactionContext(Protocol):
-    """What `Database.transaction()` gives."""
-
-    async def __aenter__(self) -> Transaction: ...
-    async def __aexit__(self, *error: object) -> bool | None: ...
 
 
 class Pool:
@@ -132,6 +74,14 @@ class Pool:
 
     @asynccontextmanager
     async def _acquired(self) -> AsyncGenerator[Any]:
+        try:
+            async with self._connection() as connection:
+                yield connection
+        except UNREACHABLE as error:
+            raise UnavailableError(str(error) or type(error).__name__) from error
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[Any]:
         self._waiting += 1
         try:
             connection = await self._pool.acquire()
@@ -141,6 +91,18 @@ class Pool:
             yield connection
         finally:
             await self._pool.release(connection)
+
+
+UNREACHABLE = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+)
 
 
 class Connection(asyncpg.Connection):

@@ -1,0 +1,109 @@
+"""The only wiring: settings → database → dialects and house, as one ASGI app. `build` is what the server loads in each process."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncGenerator, Mapping
+
+import structlog
+from litestar.types import ASGIApp, Receive, Scope, Send
+from prometheus_client import Gauge
+
+from reachbook import __version__, log, settings
+from reachbook.core import figures
+from reachbook.database.errors import UnavailableError
+from reachbook.database.migrate import pending
+from reachbook.database.pool import Pool, open_pool
+from reachbook.dialects import cm_addressbook
+from reachbook.http import house
+from reachbook.http.observe import Observed
+from reachbook.settings import Settings
+
+REFERENCES = {"CM.com Addressbook v2": cm_addressbook.REFERENCE}
+
+POOL = Gauge("reachbook_database_connections", "Connections of the web processes' pools.", ["state"], multiprocess_mode="livesum")
+
+
+def build() -> ASGIApp:
+    """The app of one web process, configured by the environment."""
+    configured = settings.load(os.environ)
+    log.configure(configured.log_level, configured.log_format)
+    return Observed(Reachbook(configured))
+
+
+class Reachbook:
+    """Leads each request to its dialect; opens the database at the start and closes it at the end."""
+
+    def __init__(self, configured: Settings) -> None:
+        self._settings = configured
+        self._apps: Mapping[str, ASGIApp] = {}
+        self._house: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or the life of the process."""
+        if scope["type"] == "lifespan":  # type: ignore[comparison-overlap]
+            await self._live(receive, send)
+            return
+        path = scope["path"].lower()
+        app = next((app for prefix, app in self._apps.items() if path.startswith(prefix)), self._house)
+        assert app is not None, "the server sends no request before the start-up is complete"  # noqa: S101
+        await app(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        stack = contextlib.AsyncExitStack()
+        try:
+            self._wire(await stack.enter_async_context(_database(self._settings)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server is told and says it
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        orphaned = asyncio.create_task(_end_with_parent(os.getppid()))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        orphaned.cancel()
+        await stack.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _wire(self, db: Pool) -> None:
+        limits = {"request_seconds": self._settings.request_seconds, "body_bytes": self._settings.body_megabytes * 2**20}
+        self._apps = {prefix: app for app in [cm_addressbook.build(db, version=__version__, **limits)] for prefix in cm_addressbook.PREFIXES}
+
+        async def missing() -> list[str]:
+            try:
+                async with asyncio.timeout(5):
+                    return [f"migration {name}" for name in await pending(db)]
+            except (UnavailableError, TimeoutError) as error:
+                return [f"database: {error or 'no answer within 5 seconds'}"]
+
+        async def read_figures() -> list[figures.Figure]:
+            for state, value in db.figures().items():
+                POOL.labels(state).set(value)
+            return await figures.read(db)
+
+        self._house = house.build(missing, read_figures, REFERENCES, __version__)
+
+
+@contextlib.asynccontextmanager
+async def _database(configured: Settings) -> AsyncGenerator[Pool]:
+    assert configured.database_url is not None, "`serve` sets it, for the embedded server too"  # noqa: S101
+    db = await open_pool(
+        configured.database_url,
+        most=configured.database_connections,
+        statement_seconds=configured.statement_seconds,
+        role=None if configured.database_owner_url else "reachbook_app",
+    )
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+async def _end_with_parent(parent: int) -> None:
+    """A web process whose supervisor was killed would keep the port, and share it with the next server: it ends instead."""
+    while os.getppid() == parent:
+        await asyncio.sleep(0.5)
+    structlog.get_logger("reachbook").warning("supervisor gone, stopping")
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(5)
+    os._exit(1)

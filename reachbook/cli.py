@@ -1,0 +1,281 @@
+"""The command line. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with refused rows."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+from uuid import UUID
+
+import cyclopts
+import msgspec
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from reachbook import __version__, demo, log, serving
+from reachbook import settings as settings_table
+from reachbook.core import accounts, ids, tokens
+from reachbook.core.errors import InvalidError, ReachbookError
+from reachbook.core.ids import AccountId
+from reachbook.database.errors import DatabaseError, UnavailableError
+from reachbook.database.location import Location, locate
+from reachbook.database.migrate import migrate as bring_up_to_date
+from reachbook.database.pool import open_pool
+from reachbook.database.queries import Database
+from reachbook.dialects import cm_addressbook
+from reachbook.settings import Settings, SettingsError
+from reachbook.workers import runner
+
+FAILED, WRONG_USAGE = 1, 2
+
+app = App(name="reachbook", help="The address book, consent ledger and channel desk for business messaging.", version=__version__)
+account_app = App(name="account", help="Accounts: who the address books belong to.")
+token_app = App(name="token", help="API tokens: who may call, for which account, how long.")
+app.command(account_app)
+app.command(token_app)
+
+Data = Annotated[Path | None, Parameter(name="--data", help="Data folder of the embedded PostgreSQL (REACHBOOK_DATA_DIR).")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Answer one JSON object.")]
+
+
+def main() -> NoReturn:
+    """Run a command; every expected failure is a message, not a trace."""
+    try:
+        app(exit_on_error=False, print_error=True)
+    except cyclopts.CycloptsError:
+        sys.exit(WRONG_USAGE)
+    except InvalidError as error:
+        sys.stderr.write("".join(f"reachbook: {'.'.join(map(str, fault.path))} {fault.message}\n" for fault in error.faults))
+        sys.exit(WRONG_USAGE)
+    except (SettingsError, DatabaseError, UnavailableError, ReachbookError) as error:
+        sys.stderr.write(f"reachbook: {error}\n")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+@app.command
+def serve(*, host: str | None = None, port: int | None = None, data: Data = None) -> None:
+    """Start the server. On the very first start an account and a token are made and shown once."""
+    settings = _settings(data, host, port)
+    serving.check_port(settings.host, settings.port)
+    with _located(settings) as location:
+        _serve(settings, location, _first_account)
+
+
+@app.command(name="demo")
+def start_demo(*, host: str | None = None, port: int | None = None, data: Data = None) -> None:
+    """Start the server with an account full of sample data."""
+    settings = _settings(data, host, port)
+    serving.check_port(settings.host, settings.port)
+
+    async def sample(db: Database) -> dict[str, str]:
+        return await _sample_account(db, serving.demo_file(settings))
+
+    with _located(settings) as location:
+        _serve(settings, location, sample)
+
+
+def _serve(settings: Settings, location: Location, prepare: Callable[[Database], Awaitable[dict[str, str] | None]]) -> None:
+    made = _run(location, settings, prepare)
+    base = serving.base_url(settings)
+    if made is not None:
+        print(f"Account id   {made['account']}")
+        print(f"Token        {made['token']}")
+        print(f"Try          {serving.curl_line(base, made['account'], made['token'])}")
+    print(f"Reference    {base}{cm_addressbook.REFERENCE}")
+    print(f"Reachbook {__version__} listens on {base}; Ctrl-C stops it.", flush=True)
+    # The processes that follow read the same environment: one way to say where the database is.
+    os.environ["REACHBOOK_DATABASE_URL"] = location.app_url
+    if location.app_role is None:
+        os.environ["REACHBOOK_DATABASE_OWNER_URL"] = location.owner_url
+    serving.run(settings)
+
+
+async def _first_account(db: Database) -> dict[str, str] | None:
+    if await accounts.list_all(db):
+        return None
+    account = await accounts.create(db, ids.new_id(), "Default", None, ids.now())
+    token = await tokens.create(db, account.id, ids.new_id(), name="first", scopes=tokens.ACCOUNT_SCOPES, now=ids.now())
+    print("This is the first start: an account and a token were made. The token is shown only here.")
+    return {"account": str(account.id), "token": token}
+
+
+async def _sample_account(db: Database, kept: Path) -> dict[str, str]:
+    if kept.exists():
+        made: dict[str, str] = msgspec.json.decode(kept.read_bytes(), type=dict[str, str])
+        with contextlib.suppress(ReachbookError):
+            await tokens.authenticate(db, made["token"], ids.now())
+            return made
+    account = await demo.create(db, ids.now())
+    token = await tokens.create(db, account.id, ids.new_id(), name="sample", scopes=tokens.ACCOUNT_SCOPES, now=ids.now())
+    made = {"account": str(account.id), "token": token}
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.touch(mode=0o600)
+    kept.write_bytes(msgspec.json.encode(made))
+    return made
+
+
+@app.command
+def worker(*, data: Data = None) -> None:
+    """Run the background workers apart from the server (with REACHBOOK_WORKERS=false there)."""
+    settings = _settings(data)
+    log.configure(settings.log_level, settings.log_format)
+    parent = os.getppid()
+
+    async def work(db: Database) -> None:
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        watching = asyncio.create_task(_stop_with_parent(parent, stopping))
+        await runner.run(db, stopping)
+        watching.cancel()
+
+    with _located(settings) as location:
+        _run(location, settings, work)
+
+
+async def _stop_with_parent(parent: int, stopping: asyncio.Event) -> None:
+    while os.getppid() == parent:
+        await asyncio.sleep(0.5)
+    stopping.set()
+
+
+@app.command
+def migrate(*, data: Data = None) -> None:
+    """Bring the database's schema up to date. `serve` does this by itself."""
+    settings = _settings(data)
+    with _located(settings) as location:
+        asyncio.run(bring_up_to_date(location.owner_url))
+    print("The schema is up to date.")
+
+
+@app.command
+def settings(*, as_json: AsJson = False) -> None:
+    """List every setting with its default."""
+    rows = settings_table.table()
+    if as_json:
+        _answer([{"name": name, "default": default, "help": text} for name, default, text in rows])
+        return
+    table = Table("Variable", "Default", "What it is for")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+@account_app.command(name="create")
+def create_account(name: str, /, *, id: UUID | None = None, region: str | None = None, data: Data = None, as_json: AsJson = False) -> None:
+    """Make an account. Its region (NL, FR, …) is how national phone numbers are read."""
+    account = _call(data, lambda db: accounts.create(db, id or ids.new_id(), name, region, ids.now()))
+    if as_json:
+        _answer({"id": account.id, "name": account.name})
+        return
+    print(f"Account {account.name}: {account.id}")
+
+
+@account_app.command(name="list")
+def list_accounts(*, data: Data = None, as_json: AsJson = False) -> None:
+    """List all accounts."""
+    found = _call(data, accounts.list_all)
+    if as_json:
+        _answer([{"id": account.id, "name": account.name, "region": account.region} for account in found])
+        return
+    for account in found:
+        print(f"{account.id}  {account.region or '--'}  {account.name}")
+
+
+@token_app.command(name="create")
+def create_token(  # noqa: PLR0913
+    *,
+    account: UUID | None = None,
+    name: str = "",
+    scope: Annotated[list[str] | None, Parameter(negative="")] = None,
+    value: str | None = None,
+    expires: datetime | None = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a token and show it, once. An account's token has the scopes read and write unless --scope says less.
+
+    Operator and gateway tokens belong to no account: --scope operator or --scope gateway without --account. A token brought along from
+    the vendor is registered with --value. --expires takes an instant, 2027-01-31T12:00:00 (UTC).
+    """
+    id = ids.new_id()
+    scopes = scope if scope else list(tokens.ACCOUNT_SCOPES) if account else []
+    owner = AccountId(account) if account else None
+    until = expires and (expires if expires.tzinfo else expires.replace(tzinfo=ids.UTC))
+    token = _call(
+        data, lambda db: tokens.create(db, owner, id, name=name, scopes=scopes, now=ids.now(), expires_at=until, value=value)
+    )
+    if as_json:
+        _answer({"id": id, "token": token})
+        return
+    print(f"Token id {id}\nToken    {token}\nIt is shown only here.")
+
+
+@token_app.command(name="list")
+def list_tokens(*, account: UUID | None = None, data: Data = None, as_json: AsJson = False) -> None:
+    """List the tokens of an account, or without one those of the installation. Their values are not kept."""
+    found = _call(data, lambda db: tokens.list_of(db, AccountId(account) if account else None))
+    if as_json:
+        _answer([{"id": t.id, "name": t.name, "scopes": sorted(t.scopes), "expires": t.expires_at, "revoked": t.revoked_at} for t in found])
+        return
+    for token in found:
+        state = f"revoked {token.revoked_at}" if token.revoked_at else f"expires {token.expires_at}" if token.expires_at else "active"
+        print(f"{token.id}  {','.join(sorted(token.scopes))}  {state}  {token.name}")
+
+
+@token_app.command(name="revoke")
+def revoke_token(id: UUID, /, *, data: Data = None) -> None:
+    """Refuse a token from the next request on."""
+    _call(data, lambda db: tokens.revoke(db, id, ids.now()))
+    print(f"Token {id} is revoked.")
+
+
+def _settings(data: Path | None, host: str | None = None, port: int | None = None) -> Settings:
+    """The environment with the command line on top; written back, so that started processes see the same."""
+    for name, value in (("DATA_DIR", data), ("HOST", host), ("PORT", port)):
+        if value is not None:
+            os.environ[settings_table.PREFIX + name] = str(value)
+    return settings_table.load(os.environ)
+
+
+@contextlib.contextmanager
+def _located(settings: Settings) -> Any:
+    with locate(Path(settings.data_dir), settings.database_url, settings.database_owner_url) as location:
+        yield location
+
+
+@contextlib.asynccontextmanager
+async def _connected(location: Location, settings: Settings) -> AsyncGenerator[Database]:
+    await bring_up_to_date(location.owner_url)
+    db = await open_pool(location.app_url, most=4, statement_seconds=settings.statement_seconds, role=location.app_role)
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+def _run(location: Location, settings: Settings, work: Callable[[Database], Awaitable[Any]]) -> Any:
+    async def connected() -> Any:
+        async with _connected(location, settings) as db:
+            return await work(db)
+
+    return asyncio.run(connected())
+
+
+def _call(data: Path | None, work: Callable[[Database], Awaitable[Any]]) -> Any:
+    settings = _settings(data)
+    log.configure("warning", settings.log_format)
+    with _located(settings) as location:
+        return _run(location, settings, work)
+
+
+def _answer(value: object) -> None:
+    print(msgspec.json.encode(value).decode())

@@ -1,0 +1,45 @@
+"""Figures of the whole installation that only the database knows, for the operator."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from reachbook.core.ids import NIL
+from reachbook.database.queries import Queries
+
+
+class Figure(NamedTuple):
+    """One gauge: `values` by the values of its `labels`."""
+
+    name: str
+    help: str
+    labels: Sequence[str]
+    values: Mapping[Sequence[str], float]
+
+
+TOTALS = """
+SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM contact_group),
+    (SELECT coalesce(sum(contacts), 0) FROM contact_count WHERE group_id = $1)
+"""
+LEDGER = "SELECT type, sum(opted_out)::float8 AS opted_out, sum(opted_in)::float8 AS opted_in FROM consent_count GROUP BY type"
+INDEXING = """
+SELECT count(*), coalesce(greatest(0, extract(epoch FROM now() - min(due_at) FILTER (WHERE isfinite(due_at)))), 0) FROM indexing_backlog
+"""
+
+
+async def read(db: Queries) -> list[Figure]:
+    """As of now."""
+    totals = await db.fetchrow(TOTALS, NIL)
+    indexing = await db.fetchrow(INDEXING)
+    assert totals is not None  # noqa: S101 - aggregates always answer a row
+    assert indexing is not None  # noqa: S101
+    accounts, groups, contacts = (float(value) for value in totals.values())
+    depth, oldest = (float(value) for value in indexing.values())
+    ledger = {(row["type"], state): row[state] for row in await db.fetch(LEDGER) for state in ("opted_out", "opted_in")}
+    return [
+        Figure("reachbook_accounts", "Accounts.", (), {(): accounts}),
+        Figure("reachbook_groups", "Groups.", (), {(): groups}),
+        Figure("reachbook_contacts", "Contacts.", (), {(): contacts}),
+        Figure("reachbook_consent_tokens", "Tokens of the consent ledger by type and state.", ("type", "state"), ledger),
+        Figure("reachbook_queue_depth", "Work that waits.", ("queue",), {("indexing",): depth}),
+        Figure("reachbook_queue_overdue_seconds", "How long the oldest work has been due.", ("queue",), {("indexing",): oldest}),
+    ]

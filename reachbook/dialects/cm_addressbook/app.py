@@ -1,0 +1,71 @@
+"""The dialect as one ASGI app: its routes, errors and OpenAPI document; v1.0 paths are led onto the v2 routes."""
+
+from urllib.parse import parse_qsl
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.middleware import DefineMiddleware
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from reachbook.database.queries import Database
+from reachbook.dialects.cm_addressbook.auth import V1
+from reachbook.dialects.cm_addressbook.errors import HANDLERS
+from reachbook.dialects.cm_addressbook.routes import routers
+from reachbook.http.deadline import Deadline
+from reachbook.http.house import swagger
+from reachbook.http.request import AppRequest
+from reachbook.http.spelling import Spelling
+
+PREFIXES = ("/addressbook/", "/echo/")
+REFERENCE = "/addressbook/v2/reference"
+V1_PREFIX = "/addressbook/v1.0/"
+TOKEN = SecurityScheme(type="apiKey", name="X-CM-PRODUCTTOKEN", security_scheme_in="header")
+
+
+def litestar(db: Database, *, version: str, request_seconds: float, body_bytes: int) -> Litestar:
+    """The v2 routes."""
+    return Litestar(
+        routers(),
+        request_class=AppRequest,
+        return_dto=None,
+        exception_handlers=HANDLERS,  # type: ignore[arg-type] - keyed by class, as Litestar documents it
+        middleware=[DefineMiddleware(Deadline, seconds=request_seconds)],
+        request_max_body_size=body_bytes,
+        state=State({"db": db}),
+        logging_config=None,
+        openapi_config=OpenAPIConfig(
+            title="CM.com Addressbook v2 on Reachbook",
+            version=version,
+            description="Groups, contacts, fields, opt-outs with their history, dumps and search. The token goes into X-CM-PRODUCTTOKEN.",
+            path=REFERENCE,
+            render_plugins=[swagger()],
+            components=Components(security_schemes={"productToken": TOKEN}),
+            security=[{"productToken": []}],
+        ),
+    )
+
+
+def build(db: Database, *, version: str, request_seconds: float, body_bytes: int) -> ASGIApp:
+    """The whole wire."""
+    app = litestar(db, version=version, request_seconds=request_seconds, body_bytes=body_bytes)
+    return V1Paths(Spelling(app))
+
+
+class V1Paths:
+    """`/addressbook/v1.0/<rest>?accountId=<guid>` → `/addressbook/v2/accounts/<guid>/<rest>`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] == "http" and scope["path"].lower().startswith(V1_PREFIX):
+            query = parse_qsl(scope["query_string"].decode("latin-1"))
+            account = next((value for name, value in query if name.lower() == "accountid"), "")
+            rest = scope["path"][len(V1_PREFIX) :]
+            # A path part of its own whatever was given: the guard finds out that it is no GUID, after it knows who asks.
+            path = f"/addressbook/v2/accounts/{account.replace('/', '-').strip() or '-'}/{rest}"
+            scope = {**scope, "path": path, "raw_path": path.encode(), V1: True}  # type: ignore[typeddict-unknown-key]
+        await self.app(scope, receive, send)

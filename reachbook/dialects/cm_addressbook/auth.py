@@ -1,0 +1,28 @@
+"""Who calls: the product token, then its scope, then the account that the path names (spec, "order of checks")."""
+
+from uuid import UUID
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from reachbook.core.errors import NotFoundError, invalid
+from reachbook.http.request import authenticate, authorise_account
+
+HEADER = "x-cm-producttoken"
+V1 = "reachbook.v1"
+"""In the scope of a request that came by a v1.0 path: there the account stands in the query."""
+
+
+async def guard(connection: ASGIConnection[object, object, object, object], _: BaseRouteHandler) -> None:
+    """Before every handler. Raises UnauthenticatedError, ForbiddenError, NotFoundError."""
+    caller = await authenticate(connection, connection.headers.get(HEADER))
+    text = connection.path_params.get("accountId")
+    if text is None:
+        return
+    try:
+        account = UUID(text)
+    except ValueError:
+        if V1 in connection.scope:
+            raise invalid("accountId", "must be the GUID of the account") from None
+        raise NotFoundError(f"There is no account {text}.") from None
+    authorise_account(caller, account)

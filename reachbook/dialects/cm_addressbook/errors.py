@@ -1,0 +1,146 @@
+"""Errors on CM's wire: one table, one shape.
+
+`{"message", "MessageDetail", "errors": [{"field", "message"}]}`: clients read lower-case `message` and capital `MessageDetail`.
+"""
+
+import contextlib
+from typing import Any
+from uuid import UUID
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import Receive, Scope, Send
+from msgspec import UNSET
+
+from reachbook.core import contacts, fields, groups
+from reachbook.core.errors import (
+    ConflictError,
+    Fault,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    Path,
+    ReachbookError,
+    TooLargeError,
+    UnauthenticatedError,
+)
+from reachbook.database.errors import UnavailableError
+from reachbook.dialects.cm_addressbook.wire import ErrorOut, FaultOut, fault_name, wire_path
+from reachbook.http.errors import DeadlineError, MalformedError
+from reachbook.http.json import parse, written_path
+from reachbook.http.request import CALLER, AppRequest
+
+log = structlog.get_logger("reachbook.cm_addressbook")
+
+# Core's class → status and the short message; the error's own words are the detail.
+TABLE: dict[type[Exception], tuple[int, str]] = {
+    InvalidError: (400, "The request is invalid."),
+    MalformedError: (400, "The request is invalid."),
+    UnauthenticatedError: (401, "Authorization has been denied for this request."),
+    ForbiddenError: (403, "This is not allowed."),
+    NotFoundError: (404, "Not found."),
+    ConflictError: (409, "The current state does not allow this."),
+    TooLargeError: (413, "The request is too large."),
+    DeadlineError: (503, "The request took too long."),
+    UnavailableError: (503, "The service is not available at the moment."),
+}
+OTHERS = {401: "Authorization has been denied for this request.", 404: "Not found.", 405: "This method is not allowed here.", 413: "The request is too large."}
+
+BODY_NAME = "reachbook.body"
+"""Handler option: what a batch's rows are called in the fields of errors (`contacts[3].email`)."""
+
+
+class Refused(Response[None]):
+    """The answer to what was refused. Made when it is sent, because it may have to look something up.
+
+    An object that the path names is looked for before the body or query is blamed (spec, "order of checks"); only when there is
+    something to blame, so a good request does not pay for it. Fields are named as the client wrote them.
+    """
+
+    def __init__(self, request: AppRequest, error: Exception) -> None:
+        super().__init__(None)
+        self.request, self.error = request, error
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        """Litestar asks for what will send the answer."""
+        return self._send
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await _judge(self.request, self.error)
+        except Exception as error:  # noqa: BLE001 - the look-up itself may fail
+            response = _from_table(error) if isinstance(error, tuple(TABLE)) else broken(self.request, error)
+        await response.to_asgi_response(request=self.request)(scope, receive, send)
+
+
+async def _judge(request: AppRequest, error: Exception) -> Response[ErrorOut]:
+    if isinstance(error, InvalidError | MalformedError | TooLargeError | ValidationException):
+        await _find_object(request)
+    if isinstance(error, ValidationException):
+        error = InvalidError(_parameter_faults(error))
+    if not isinstance(error, InvalidError):
+        return _from_table(error)
+    written: object = None
+    with contextlib.suppress(ReachbookError, HTTPException):
+        written = parse(await request.body())
+    faults = [FaultOut(_field(request, path, written), reason) for path, reason in error.faults]
+    status, message = TABLE[InvalidError]
+    return answer(status, message, "; ".join(f"{fault.field}: {fault.message}" for fault in faults[:5]), faults)
+
+
+def _from_table(error: Exception) -> Response[ErrorOut]:
+    status, message = next(answer for kind, answer in TABLE.items() if isinstance(error, kind))
+    if status >= 500:  # noqa: PLR2004
+        log.error("unavailable", exc_info=error)
+    return answer(status, message, error.message if isinstance(error, ReachbookError) else message)
+
+
+def http_error(request: AppRequest, error: HTTPException) -> Response[ErrorOut]:
+    """What Litestar itself refuses: no such path, no such method, a body over the limit."""
+    status = error.status_code
+    return answer(status, OTHERS.get(status, "The request is invalid."), error.detail or OTHERS.get(status, "The request is invalid."))
+
+
+def broken(request: Request[object, object, object], error: Exception) -> Response[ErrorOut]:
+    """A defect of ours: told in the log, not on the wire."""
+    log.error("defect", exc_info=error, method=request.method, route=request.scope.get("path_template"))
+    return answer(500, "Something went wrong on our side.", "The answer's X-Request-Id names it in the log.")
+
+
+def answer(status: int, message: str, detail: str, faults: list[FaultOut] | None = None) -> Response[ErrorOut]:
+    """One error."""
+    return Response(ErrorOut(message, detail or message, faults if faults else UNSET), status_code=status)
+
+
+def _parameter_faults(error: ValidationException) -> list[Fault]:
+    """A parameter that Litestar could not convert. Raises NotFoundError for one in the path: no object of ours has such an id."""
+    extra: list[dict[str, str]] = list(error.extra or [])  # type: ignore[arg-type]
+    if any(item.get("source") == "path" for item in extra):
+        raise NotFoundError("There is nothing by this id.")
+    return [Fault((item.get("key", "query"),), item["message"]) for item in extra] or [Fault(("query",), error.detail)]
+
+
+async def _find_object(request: AppRequest) -> None:
+    if CALLER not in request.scope or request.caller.account is None:
+        return
+    given = request.path_params
+    try:
+        if "groupId" in given:
+            await groups.get(request.db, request.account, UUID(given["groupId"]))
+        if "contactId" in given:
+            await contacts.get(request.db, request.account, UUID(given["contactId"]))
+        if "fieldId" in given:
+            await fields.get(request.db, request.account, int(given["fieldId"]))
+    except ValueError:
+        raise NotFoundError("There is nothing by this id.") from None
+
+
+def _field(request: AppRequest, path: Path, body: object) -> str:
+    """The field as the client wrote it; rows of a batch below the batch's name."""
+    written = written_path(body, wire_path(path))
+    batch = request.route_handler.opt.get(BODY_NAME)
+    return fault_name((batch, *written) if batch and (not written or isinstance(written[0], int)) else written)
+
+
+HANDLERS = {ReachbookError: Refused, UnavailableError: Refused, ValidationException: Refused, HTTPException: http_error, Exception: broken}

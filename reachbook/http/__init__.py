@@ -1,0 +1,1 @@
+"""What the wires share: tolerant JSON, tokens → account, paging, limits, the request log."""

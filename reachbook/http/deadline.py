@@ -1,0 +1,32 @@
+"""Time limits: a request must be read and its answer begun in time; a streamed answer lasts as long as its client reads."""
+
+import asyncio
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from reachbook.http.errors import DeadlineError
+
+STALLED_SECONDS = 60.0  # a client that takes nothing of a stream for so long is gone
+
+
+class Deadline:
+    """Litestar middleware; raises DeadlineError, which the dialect answers."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self.app = app
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        try:
+            async with asyncio.timeout(self.seconds) as deadline:
+
+                async def begun(message: Message) -> None:
+                    if message["type"] == "http.response.start":
+                        deadline.reschedule(None)
+                    async with asyncio.timeout(STALLED_SECONDS):
+                        await send(message)
+
+                await self.app(scope, receive, begun)
+        except TimeoutError:
+            raise DeadlineError(f"The request took longer than {self.seconds:g} seconds.") from None

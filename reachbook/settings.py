@@ -1,0 +1,103 @@
+"""Settings: one table. `REACHBOOK_<NAME>` in the environment, `REACHBOOK_<NAME>_FILE` for one kept in a file.
+
+A value that does not fit, or a name that is none, stops the start with a message that says which. docs/settings.md is made from
+this table and a test holds the two together.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+PREFIX = "REACHBOOK_"
+
+Seconds = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting with its type and default; HELP says what it is for."""
+
+    data_dir: str = "./reachbook-data"
+    database_url: str | None = None
+    database_owner_url: str | None = None
+    database_connections: Count = 10
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8080
+    processes: Annotated[int, Meta(ge=0)] = 0
+    workers: bool = True
+    request_seconds: Seconds = 60.0
+    statement_seconds: Seconds = 50.0
+    stop_seconds: Count = 30
+    body_megabytes: Count = 20
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = "auto"
+
+
+HELP: dict[str, str] = {
+    "data_dir": "Folder of the embedded PostgreSQL. Not used with database_url.",
+    "database_url": "Your own PostgreSQL 15 or newer, postgresql://user:password@host/database. Without it Reachbook runs an embedded one.",
+    "database_owner_url": "The same database as a user who may change the schema, used by migrations only. Without it database_url's user "
+    "does both, and the application's connections take on the role reachbook_app.",
+    "database_connections": "Most connections of each web process; the server must allow processes × this, and a few more.",
+    "host": "Address to listen on. 0.0.0.0 for all; put a TLS proxy in front.",
+    "port": "Port to listen on.",
+    "processes": "Web processes; 0 takes one for each processor, at most 4.",
+    "workers": "Whether `serve` runs the background workers too. Set to false when `reachbook worker` runs apart.",
+    "request_seconds": "Time for a request to be read and answered; a streamed answer may go on for as long as its client reads.",
+    "statement_seconds": "Time for one statement in the database; less than request_seconds, so that the reason is told.",
+    "stop_seconds": "Time that running requests get at a stop.",
+    "body_megabytes": "Largest request body; a larger one is answered 413.",
+    "log_level": "debug, info, warning or error.",
+    "log_format": "json (a line an event), text, or auto: text on a terminal.",
+}
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text is for the operator."""
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the environment. Raises SettingsError."""
+    given: dict[str, str] = {}
+    for variable, value in environ.items():
+        if variable.startswith(PREFIX):
+            name, text = _read(variable, value)
+            if name in given:
+                raise SettingsError(f"{PREFIX}{name.upper()} is given twice: by itself and as a file.")
+            given[name] = text
+    try:
+        return msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$.")
+        name = path.rstrip("`")
+        raise SettingsError(f"{PREFIX}{name.upper()} is {given.get(name)!r}: {message}. {HELP.get(name, '')}") from None
+
+
+def _read(variable: str, value: str) -> tuple[str, str]:
+    name = variable.removeprefix(PREFIX).lower()
+    if name in HELP:
+        return name, value
+    if name.endswith("_file") and name.removesuffix("_file") in HELP:
+        try:
+            return name.removesuffix("_file"), Path(value).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{variable} names a file that can't be read: {error}.") from None
+    near = difflib.get_close_matches(name, HELP, n=1)
+    hint = f" Did you mean {PREFIX}{near[0].upper()}?" if near else " `reachbook settings` lists those there are."
+    raise SettingsError(f"There is no setting {variable}.{hint}")
+
+
+def table() -> list[tuple[str, str, str]]:
+    """(variable, default, help) of every setting, in the order of the table."""
+    fields = msgspec.structs.fields(Settings)
+    return [(PREFIX + field.name.upper(), "" if field.default is None else str(field.default), HELP[field.name]) for field in fields]
+
+
+def processes(settings: Settings) -> int:
+    """How many web processes there are to be."""
+    return settings.processes or min(4, os.cpu_count() or 1)

@@ -1,0 +1,59 @@
+"""Runs the jobs, each in a loop of its own, until told to stop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import structlog
+
+from reachbook.core import counts, ids, indexing
+from reachbook.database.errors import UnavailableError
+from reachbook.database.queries import Database
+
+log = structlog.get_logger("reachbook.workers")
+
+
+class Job(NamedTuple):
+    """`work` does what is due and answers how much that was; while there is any it runs again at once, else after a pause."""
+
+    name: str
+    work: Callable[[Database], Awaitable[int]]
+    pause_seconds: float
+
+
+async def index_due(db: Database) -> int:
+    """Index contacts that were stored with delayIndexing and whose time has come."""
+    return await indexing.index_due(db, ids.now())
+
+
+async def fold_counts(db: Database) -> int:
+    """Fold counters; a counter that is written all the time is folded once a pause, not in a tight loop."""
+    await counts.fold(db)
+    return 0
+
+
+JOBS = [Job("indexing", index_due, 5.0), Job("counters", fold_counts, 5.0)]
+
+
+async def run(db: Database, stopping: asyncio.Event, jobs: list[Job] = JOBS) -> None:
+    """Until `stopping` is set; what runs then is finished."""
+    async with asyncio.TaskGroup() as group:
+        for job in jobs:
+            group.create_task(_loop(db, job, stopping))
+
+
+async def _loop(db: Database, job: Job, stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        try:
+            done = await job.work(db)
+        except UnavailableError as error:
+            log.warning("database unavailable", job=job.name, error=str(error))
+            done = 0
+        except Exception as error:  # noqa: BLE001 - a defect in one job must not end the others
+            log.error("job failed", job=job.name, exc_info=error)
+            done = 0
+        if not done:
+            try:
+                await asyncio.wait_for(stopping.wait(), job.pause_seconds)
+            except TimeoutError:
+                continue
