@@ -71,7 +71,7 @@ class Refused(Response[None]):
             response = await _judge(self.request, self.error)
         except Exception as error:  # noqa: BLE001 - the look-up itself may fail
             response = _from_table(error) if isinstance(error, tuple(TABLE)) else broken(self.request, error)
-        await response.to_asgi_response(request=self.request)(scope, receive, send)
+        await response.to_asgi_response(None, self.request)(scope, receive, send)
 
 
 async def _judge(request: AppRequest, error: Exception) -> Response[ErrorOut]:
