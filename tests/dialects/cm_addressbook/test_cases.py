@@ -1,0 +1,71 @@
+"""Document 000 as data: every case of cases/*.json against a real server."""
+
+import csv
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from reachbook.core import ids, tokens
+from reachbook.database.pool import Pool
+from tests.dialects import golden
+from tests.support import Client
+
+CASES = Path(__file__).parent / "cases"
+ENDPOINTS = Path(__file__).parents[2] / "data" / "endpoints.tsv"
+BASE = "/addressbook/v2/accounts/{accountId}/"
+
+
+@pytest.mark.parametrize(("file", "index", "case"), golden.load(CASES), ids=lambda value: value.get("name") if isinstance(value, dict) else str(value))
+async def test_case(  # noqa: PLR0913
+    file: str, index: int, case: golden.Case, alice: Client, bob: Client, db: Pool, request: pytest.FixtureRequest
+) -> None:
+    callers = {"alice": alice.token, "bob": bob.token, "nobody": None}
+    now = ids.now()
+    callers["reader"] = await tokens.create(db, alice.account, ids.new_id(), name="reader", scopes=["read"], now=now)
+    expired = now - timedelta(seconds=1)
+    callers["expired"] = await tokens.create(db, alice.account, ids.new_id(), name="old", scopes=["read"], now=now, expires_at=expired)
+    variables = {"account": str(alice.account), "token": alice.token, "other_account": str(bob.account)}
+    update = request.config.getoption("--update")
+    async with httpx.AsyncClient(base_url=str(alice.base_url.copy_with(path="/")), timeout=60) as http:
+        for step in case["steps"]:
+            arguments = golden.request_of(step, variables, BASE.replace("{accountId}", str(alice.account)))
+            if (token := callers[step.get("as", "alice")]) is not None and "curl" not in step:
+                arguments["headers"].setdefault("X-CM-PRODUCTTOKEN", token)
+            response = await http.request(**arguments)
+            for name, path in step.get("keep", {}).items():
+                variables[name] = golden.kept(response.json(), path)
+            told = golden.told(response, step, variables)
+            if update:
+                for name in ("answer", "text"):
+                    step.pop(name, None)
+                step |= told
+            assert {name: step[name] for name in ("status", "answer_headers", "answer", "text") if name in step} == told, step
+    if update:
+        golden.rewrite(CASES / file, index, case)
+
+
+def endpoints() -> list[tuple[str, str]]:
+    """(method, path template) of this dialect in the specification's list."""
+    with ENDPOINTS.open() as file:
+        return [(row["method"], row["path"]) for row in csv.DictReader(file, delimiter="\t") if row["dialect"] == "cm_addressbook"]
+
+
+def endpoint_of(step: golden.Step) -> tuple[str, str] | None:
+    """The endpoint that a step calls: the template with the fewest variables that fits."""
+    if "curl" in step:
+        method, path = re.search(r"-X (\w+)", step["curl"])[1], httpx.URL(re.search(r"https?://\S+", step["curl"])[0]).path
+    else:
+        method, _, path = step["request"].partition(" ")
+    path = path if path.startswith("/") else BASE + path
+    fitting = [(m, t) for m, t in endpoints() if m == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", t), path.partition("?")[0])]
+    return min(fitting, key=lambda endpoint: endpoint[1].count("{"), default=None)
+
+
+@pytest.mark.parametrize("endpoint", endpoints(), ids=" ".join)
+def test_every_endpoint_has_a_case_that_succeeds_and_one_that_fails(endpoint: tuple[str, str]) -> None:
+    statuses = {step["status"] for _, _, case in golden.load(CASES) for step in case["steps"] if endpoint_of(step) == endpoint}
+    assert any(status < 300 for status in statuses), "no case succeeds"
+    assert any(status >= 400 for status in statuses), "no case fails"

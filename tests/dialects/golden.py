@@ -1,0 +1,124 @@
+"""Golden cases: requests and the answers they get, as data beside each dialect's tests.
+
+A file holds a list of cases, a case a list of steps that share variables. A step:
+
+    {"request": "POST groups", "as": "alice", "query": {…}, "headers": {…}, "json": … or "body": "raw text" or "curl": "curl -X …",
+     "keep": {"group": "id"}, "status": 201, "answer_headers": {…}, "answer": … or "text": "…"}
+
+`request` is relative to the account's base unless it starts with `/`; `as` is alice (the default), bob, reader (Alice's account, scope
+read), expired, or nobody. `{name}` stands for a variable: `{account}`, `{token}`, and what earlier steps kept (`keep`: name → path in
+the answer, `0.id`). In answers ids that are no variable are `{uuid}` and instants `{instant}`. `pytest --update` writes the answers anew.
+"""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+Case = dict[str, Any]
+Step = dict[str, Any]
+
+
+def load(folder: Path) -> list[tuple[str, int, Case]]:
+    """(file, index in it, case) of every case below the folder."""
+    return [(path.name, index, case) for path in sorted(folder.glob("*.json")) for index, case in enumerate(json.loads(path.read_text()))]
+
+
+def rewrite(path: Path, index: int, case: Case) -> None:
+    """Put a case with new answers back into its file."""
+    cases = json.loads(path.read_text())
+    cases[index] = case
+    path.write_text(json.dumps(cases, indent=1, ensure_ascii=False) + "\n")
+
+
+def filled(value: Any, variables: dict[str, str]) -> Any:
+    """The value with its variables put in."""
+    if isinstance(value, str):
+        for name, text in variables.items():
+            value = value.replace("{" + name + "}", text)
+        return value
+    if isinstance(value, list):
+        return [filled(item, variables) for item in value]
+    if isinstance(value, dict):
+        return {filled(name, variables): filled(item, variables) for name, item in value.items()}
+    return value
+
+
+def bared(value: Any, variables: dict[str, str]) -> Any:
+    """An answer without what differs from run to run."""
+    if isinstance(value, str):
+        for name, text in variables.items():
+            if text:
+                value = value.replace(text, "{" + name + "}")
+        return INSTANT.sub("{instant}", UUID.sub("{uuid}", value))
+    if isinstance(value, list):
+        return [bared(item, variables) for item in value]
+    if isinstance(value, dict):
+        return {name: bared(item, variables) for name, item in value.items()}
+    return value
+
+
+def request_of(step: Step, variables: dict[str, str], base: str) -> dict[str, Any]:
+    """The step as arguments of httpx's `request`, without authentication."""
+    if "curl" in step:
+        return from_curl(filled(step["curl"], variables))
+    method, _, path = step["request"].partition(" ")
+    url = filled(path, variables)
+    arguments: dict[str, Any] = {"method": method, "url": url if url.startswith("/") else base + url, "headers": dict(step.get("headers", {}))}
+    if "query" in step:
+        arguments["params"] = filled(step["query"], variables)
+    if "json" in step:
+        arguments["json"] = filled(step["json"], variables)
+    if "body" in step:
+        arguments["content"] = filled(step["body"], variables).encode()
+    return arguments
+
+
+def from_curl(line: str) -> dict[str, Any]:
+    """A curl line as printed in a document: `-X`, `-H`, `-d`, and line continuations that lost their line end."""
+    words = shlex.split(line.replace("\\ ", " ").replace("\\\n", " "))[1:]
+    arguments: dict[str, Any] = {"method": "GET", "headers": {}}
+    position = 0
+    while position < len(words):
+        word = words[position]
+        if word in ("-X", "-H", "-d"):
+            value = words[position + 1]
+            position += 1
+        else:
+            value = word
+        if word == "-X":
+            arguments["method"] = value
+        elif word == "-H":
+            name, _, text = value.partition(":")
+            arguments["headers"][name.strip()] = text.strip()
+        elif word == "-d":
+            arguments["content"] = value.encode()
+        else:
+            arguments["url"] = httpx.URL(value).path
+        position += 1
+    return arguments
+
+
+def kept(answer: Any, path: str) -> str:
+    """The value at a path such as `0.id`."""
+    for part in path.split("."):
+        answer = answer[int(part)] if isinstance(answer, list) else answer[part]
+    return str(answer)
+
+
+def told(response: httpx.Response, step: Step, variables: dict[str, str]) -> Step:
+    """What the answer says, in the form that a step expects it."""
+    result: Step = {"status": response.status_code}
+    if "answer_headers" in step:
+        result["answer_headers"] = {name: bared(response.headers.get(name), variables) for name in step["answer_headers"]}
+    if response.headers.get("content-type", "").startswith("application/json"):
+        result["answer"] = bared(response.json(), variables)
+    elif response.content:
+        result["text"] = bared(response.content.decode(), variables)
+    return result
