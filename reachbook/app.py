@@ -5,9 +5,10 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncGenerator, Mapping
+from typing import Any, cast
 
 import structlog
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, LifeSpanReceive, LifeSpanSend, Receive, Scope, Send
 from prometheus_client import Gauge
 
 from reachbook import __version__, log, settings
@@ -17,6 +18,7 @@ from reachbook.database.migrate import pending
 from reachbook.database.pool import Pool, open_pool
 from reachbook.dialects import cm_addressbook
 from reachbook.http import house
+from reachbook.http.limits import Limits
 from reachbook.http.observe import Observed
 from reachbook.settings import Settings
 
@@ -42,20 +44,20 @@ class Reachbook:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the life of the process."""
-        if scope["type"] == "lifespan":  # type: ignore[comparison-overlap]
-            await self._live(receive, send)
+        if cast("str", scope["type"]) == "lifespan":
+            await self._live(cast("Any", receive), cast("Any", send))
             return
         path = scope["path"].lower()
         app = next((app for prefix, app in self._apps.items() if path.startswith(prefix)), self._house)
         assert app is not None, "the server sends no request before the start-up is complete"  # noqa: S101
         await app(scope, receive, send)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _live(self, receive: LifeSpanReceive, send: LifeSpanSend) -> None:
         await receive()
         stack = contextlib.AsyncExitStack()
         try:
             self._wire(await stack.enter_async_context(_database(self._settings)))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server is told and says it
+        except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         orphaned = asyncio.create_task(_end_with_parent(os.getppid()))
@@ -66,8 +68,8 @@ class Reachbook:
         await send({"type": "lifespan.shutdown.complete"})
 
     def _wire(self, db: Pool) -> None:
-        limits = {"request_seconds": self._settings.request_seconds, "body_bytes": self._settings.body_megabytes * 2**20}
-        self._apps = {prefix: app for app in [cm_addressbook.build(db, version=__version__, **limits)] for prefix in cm_addressbook.PREFIXES}
+        limits = Limits(self._settings.request_seconds, self._settings.body_megabytes * 2**20)
+        self._apps = dict.fromkeys(cm_addressbook.PREFIXES, cm_addressbook.build(db, __version__, limits))
 
         async def missing() -> list[str]:
             try:
@@ -101,7 +103,7 @@ async def _database(configured: Settings) -> AsyncGenerator[Pool]:
 
 async def _end_with_parent(parent: int) -> None:
     """A web process whose supervisor was killed would keep the port, and share it with the next server: it ends instead."""
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells an orphan, it has to look
         await asyncio.sleep(0.5)
     structlog.get_logger("reachbook").warning("supervisor gone, stopping")
     os.kill(os.getpid(), signal.SIGTERM)

@@ -191,7 +191,7 @@ def list_accounts(*, data: Data = None, as_json: AsJson = False) -> None:
 
 
 @token_app.command(name="create")
-def create_token(  # noqa: PLR0913
+def create_token(
     *,
     account: UUID | None = None,
     name: str = "",
@@ -207,12 +207,10 @@ def create_token(  # noqa: PLR0913
     the vendor is registered with --value. --expires takes an instant, 2027-01-31T12:00:00 (UTC).
     """
     id = ids.new_id()
-    scopes = scope if scope else list(tokens.ACCOUNT_SCOPES) if account else []
+    scopes = scope or (list(tokens.ACCOUNT_SCOPES) if account else [])
     owner = AccountId(account) if account else None
     until = expires and (expires if expires.tzinfo else expires.replace(tzinfo=ids.UTC))
-    token = _call(
-        data, lambda db: tokens.create(db, owner, id, name=name, scopes=scopes, now=ids.now(), expires_at=until, value=value)
-    )
+    token = _call(data, lambda db: tokens.create(db, owner, id, name=name, scopes=scopes, now=ids.now(), expires_at=until, value=value))
     if as_json:
         _answer({"id": id, "token": token})
         return

@@ -26,7 +26,12 @@ class Country(NamedTuple):
 
 
 COUNTRIES = [
-    Country("NL", ["Sanne", "Daan", "Eefje", "Jeroen", "Anouk", "Zoë"], ["van", "de", "van der", ""], ["Jansen", "Berg", "Vries", "Dijk", "IJzerman"]),
+    Country(
+        "NL",
+        ["Sanne", "Daan", "Eefje", "Jeroen", "Anouk", "Zoë"],
+        ["van", "de", "van der", ""],
+        ["Jansen", "Berg", "Vries", "Dijk", "IJzerman"],
+    ),
     Country("BE", ["Maarten", "Élise", "Thijs", "Noémie"], ["Van", "De", ""], ["Peeters", "Maes", "Dupont", "Lefèvre"]),
     Country("DE", ["Jürgen", "Käthe", "Lukas", "Sophie"], ["von", ""], ["Müller", "Großmann", "Schäfer", "Weiß"]),
     Country("FR", ["François", "Chloé", "Benoît", "Maëlle"], ["de", ""], ["Lefèvre", "Gonçalves", "Château", "Noël"]),
@@ -72,7 +77,7 @@ def _mobile(region: str, number: int, chance: random.Random) -> str:
     """A number of the region's own plan: its example with other last digits, as people there write it."""
     example = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
     assert example is not None  # noqa: S101 - every region of the table has mobile numbers
-    kept = example.national_number // 10**5 * 10**5
+    kept = int(example.national_number or 0) // 10**5 * 10**5
     made = phonenumbers.PhoneNumber(country_code=example.country_code, national_number=kept + number % 10**5)
     form = chance.choice([phonenumbers.PhoneNumberFormat.E164, phonenumbers.PhoneNumberFormat.INTERNATIONAL])
     return phonenumbers.format_number(made, form)

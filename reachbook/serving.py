@@ -29,7 +29,7 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise SettingsError(
-                f"Can't listen on {host}:{port}: {error.strerror or error}. Choose another with --port or REACHBOOK_PORT, --host or REACHBOOK_HOST."
+                f"Can't listen on {host}:{port}: {error.strerror or error}. Choose another with --port and --host."
             ) from error
 
 
@@ -59,7 +59,7 @@ def _worker(settings: Settings) -> Generator[None]:
     if not settings.workers:
         yield
         return
-    worker = subprocess.Popen([sys.executable, "-m", "reachbook", "worker"])  # noqa: S603 - ourselves
+    worker = subprocess.Popen([sys.executable, "-m", "reachbook", "worker"])
     try:
         yield
     finally:

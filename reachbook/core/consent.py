@@ -177,7 +177,7 @@ SELECT count(*) FROM changed WHERE was_active IS DISTINCT FROM is_active
 """
 
 
-async def record(  # noqa: PLR0913
+async def record(
     db: Queries,
     account: AccountId,
     changes: Sequence[Change | list[Fault]],
@@ -226,9 +226,7 @@ def _needs_region(change: Change) -> bool:
     return change.type not in (TokenType.EMAIL, TokenType.PUSH) and phone.needs_region(change.value)
 
 
-async def change(  # noqa: PLR0913
-    db: Database, account: AccountId, change: Change, *, source: Source, actor: UUID, now: datetime
-) -> Token:
+async def change(db: Database, account: AccountId, change: Change, *, source: Source, actor: UUID, now: datetime) -> Token:
     """One token opted out or in again; its state afterwards. Raises InvalidError at the names of Change."""
     async with db.transaction() as tx:
         try:
@@ -238,8 +236,8 @@ async def change(  # noqa: PLR0913
         return await get(tx, account, change.type, change.value)
 
 
-TOKEN = "type, value, is_active, reason, message, changed_at"
-GET = f"SELECT {TOKEN} FROM consent_token WHERE account_id = $1 AND type = $2 AND key = $3"
+STATE = "type, value, is_active, reason, message, changed_at"
+GET = f"SELECT {STATE} FROM consent_token WHERE account_id = $1 AND type = $2 AND key = $3"
 
 
 async def get(db: Queries, account: AccountId, type: TokenType, value: str) -> Token:
@@ -252,11 +250,11 @@ async def get(db: Queries, account: AccountId, type: TokenType, value: str) -> T
 
 
 LIST = f"""
-SELECT {TOKEN} FROM consent_token WHERE account_id = $1 AND is_active = $2
+SELECT {STATE} FROM consent_token WHERE account_id = $1 AND is_active = $2
 ORDER BY changed_at DESC, type, key OFFSET $3 LIMIT $4
 """
 LIST_OF_TYPE = f"""
-SELECT {TOKEN} FROM consent_token WHERE account_id = $1 AND is_active = $2 AND type = $5
+SELECT {STATE} FROM consent_token WHERE account_id = $1 AND is_active = $2 AND type = $5
 ORDER BY changed_at DESC, key OFFSET $3 LIMIT $4
 """
 
@@ -286,7 +284,7 @@ async def history(db: Database, account: AccountId, type: TokenType, value: str,
 
 SHORTEST_SUBSTRING = 3  # shorter ones have no trigram to be found by: prefixes, by the primary key
 SEARCH_CONDITION = "account_id = $1 AND is_active AND type = ANY($2) AND key LIKE $3"
-SEARCH = f"SELECT {TOKEN} FROM consent_token WHERE {SEARCH_CONDITION} ORDER BY changed_at DESC, type, key OFFSET $4 LIMIT $5"
+SEARCH = f"SELECT {STATE} FROM consent_token WHERE {SEARCH_CONDITION} ORDER BY changed_at DESC, type, key OFFSET $4 LIMIT $5"
 SEARCH_TOTAL = f"SELECT count(*) FROM consent_token WHERE {SEARCH_CONDITION}"
 
 
@@ -311,7 +309,10 @@ def like(text: str, *, anywhere: bool = True) -> str:
     return f"%{escaped}%" if anywhere else f"{escaped}%"
 
 
-FIGURES = "SELECT type, sum(opted_in)::bigint AS opted_in, sum(opted_out)::bigint AS opted_out FROM consent_count WHERE account_id = $1 GROUP BY type"
+FIGURES = """
+SELECT type, sum(opted_in)::bigint AS opted_in, sum(opted_out)::bigint AS opted_out
+FROM consent_count WHERE account_id = $1 GROUP BY type
+"""
 
 
 async def figures_by_type(db: Queries, account: AccountId) -> Sequence[TypeFigures]:

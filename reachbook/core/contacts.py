@@ -29,13 +29,13 @@ class FieldValue(msgspec.Struct):
 class Draft(msgspec.Struct):
     """What a caller says of a contact. UNSET leaves it as it is, None clears it; for a new contact both mean none."""
 
-    first_name: str | None | UnsetType = UNSET
-    insertion: str | None | UnsetType = UNSET
-    last_name: str | None | UnsetType = UNSET
-    email: str | None | UnsetType = UNSET
-    phone: str | None | UnsetType = UNSET
-    phone_country: str | None | UnsetType = UNSET
-    values: Sequence[FieldValue] | None | UnsetType = UNSET
+    first_name: str | UnsetType | None = UNSET
+    insertion: str | UnsetType | None = UNSET
+    last_name: str | UnsetType | None = UNSET
+    email: str | UnsetType | None = UNSET
+    phone: str | UnsetType | None = UNSET
+    phone_country: str | UnsetType | None = UNSET
+    values: Sequence[FieldValue] | UnsetType | None = UNSET
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -53,8 +53,8 @@ class Contact(msgspec.Struct, frozen=True):
     group_id: UUID | None = None
 
 
-STORED = ["account_id", "id", "first_name", "insertion", "last_name", "name_key", "email", "email_key", "phone", "phone_country"]
-STORED += ["field_values", "created_at", "updated_at"]
+OWN = ["first_name", "insertion", "last_name", "name_key", "email", "email_key", "phone", "phone_country", "field_values"]
+STORED = ["account_id", "id", *OWN, "created_at", "updated_at"]
 MEMBERSHIP = ["account_id", "group_id", "contact_id", "added_at"]
 
 
@@ -116,7 +116,7 @@ def _email(text: str, at: Path, faults: list[Fault]) -> email.Email | None:
         return None
 
 
-def _phone(text: str | None | UnsetType, country: str | None, default: str | None, at: Path, faults: list[Fault]) -> phone.Phone | None:
+def _phone(text: str | UnsetType | None, country: str | None, default: str | None, at: Path, faults: list[Fault]) -> phone.Phone | None:
     region = default
     if country and not country.isspace():
         region = phone.region(country)
@@ -211,7 +211,7 @@ def _company(facts: Facts) -> str | None:
     return msgspec.json.decode(facts.field_values).get(str(fields.COMPANY)) if facts.field_values != "{}" else None
 
 
-async def upload(  # noqa: PLR0913
+async def upload(
     db: Database,
     account: AccountId,
     group: UUID,
@@ -258,9 +258,7 @@ async def _checked(tx: Transaction, account: AccountId, drafts: Sequence[Draft |
     return rows, faults
 
 
-async def _store(  # noqa: PLR0913
-    tx: Transaction, account: AccountId, group: UUID, rows: Sequence[Facts], now: datetime, *, delay_indexing: bool
-) -> None:
+async def _store(tx: Transaction, account: AccountId, group: UUID, rows: Sequence[Facts], now: datetime, *, delay_indexing: bool) -> None:
     ids = new_ids(len(rows))
     await tx.copy("contact", STORED, [(account, id, *facts, now, now) for id, facts in zip(ids, rows, strict=True)])
     await tx.copy("membership", MEMBERSHIP, [(account, group, id, now) for id in ids])
@@ -332,7 +330,7 @@ ORDERS: dict[tuple[Order, bool], str] = {
 MEMBERS = "membership m JOIN contact c ON c.account_id = m.account_id AND c.id = m.contact_id WHERE m.account_id = $1 AND m.group_id = $2"
 
 
-async def list_members(  # noqa: PLR0913
+async def list_members(
     db: Database,
     account: AccountId,
     group: UUID,
@@ -363,9 +361,7 @@ WHERE account_id = $1 AND id = $2
 """
 
 
-async def update(  # noqa: PLR0913
-    db: Database, account: AccountId, id: UUID, draft: Draft, *, now: datetime, move_to: UUID | None = None
-) -> Contact:
+async def update(db: Database, account: AccountId, id: UUID, draft: Draft, *, now: datetime, move_to: UUID | None = None) -> Contact:
     """Set what the draft names; `values`, when named, replace the set. `move_to` moves the contact out of its first group,
     unless it is in that group already. Raises NotFoundError (also for that group), InvalidError, ConflictError if a group is locked.
     """
@@ -390,9 +386,7 @@ async def update(  # noqa: PLR0913
     return _contact(id, facts, stored.created_at, shown)
 
 
-async def _lock(
-    tx: Transaction, account: AccountId, id: UUID, move_to: UUID | None
-) -> tuple[Contact, list[UUID], list[groups.Lockable]]:
+async def _lock(tx: Transaction, account: AccountId, id: UUID, move_to: UUID | None) -> tuple[Contact, list[UUID], list[groups.Lockable]]:
     """The contact, the ids of its groups, and these groups with the new one, all held until the transaction ends.
 
     Groups are locked before contacts everywhere, so that nobody waits in a circle.

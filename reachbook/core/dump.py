@@ -61,7 +61,7 @@ async def refuse_locked(db: Database, account: AccountId, selection: Selection) 
         raise ConflictError(f"Group {name!r} is locked for sending.")
 
 
-async def dump(  # noqa: PLR0913, PLR0917
+async def dump(
     db: Database,
     account: AccountId,
     type: TokenType,
@@ -85,9 +85,7 @@ async def dump(  # noqa: PLR0913, PLR0917
     await db.stream(query, values.bound, write, options)
 
 
-async def _union(  # noqa: PLR0913, PLR0917
-    db: Database, account: AccountId, type: TokenType, selection: Selection, cursor: Cursor, values: Values
-) -> str:
+async def _union(db: Database, account: AccountId, type: TokenType, selection: Selection, cursor: Cursor, values: Values) -> str:
     """The contacts of the selection, each once. Every branch ends at the cursor's `take`, so a page costs a page."""
     has_address = _has_address(type) if selection.reachable_only else "true"
     branches: list[str] = []
@@ -146,7 +144,7 @@ def _json_row(columns: Sequence[Column], form: Form) -> str:
 
 
 def _json_part(column: Column) -> str:
-    name, value = f"\"{column.label}\"", f"d.{column.attribute}"
+    name, value = f'"{column.label}"', f"d.{column.attribute}"
     if column.attribute == "created_at":
         return f"""',{name}:"' || {INSTANT} || '"'"""
     if column.attribute in PLAIN:

@@ -34,7 +34,9 @@ async def read(db: Queries) -> list[Figure]:
     assert indexing is not None  # noqa: S101
     accounts, groups, contacts = (float(value) for value in totals.values())
     depth, oldest = (float(value) for value in indexing.values())
-    ledger = {(row["type"], state): row[state] for row in await db.fetch(LEDGER) for state in ("opted_out", "opted_in")}
+    ledger: dict[Sequence[str], float] = {
+        (row["type"], state): row[state] for row in await db.fetch(LEDGER) for state in ("opted_out", "opted_in")
+    }
     return [
         Figure("reachbook_accounts", "Accounts.", (), {(): accounts}),
         Figure("reachbook_groups", "Groups.", (), {(): groups}),

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from reachbook.core import counts
 from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, invalid
-from reachbook.core.ids import NIL, AccountId
+from reachbook.core.ids import NIL, AccountId, new_id
 from reachbook.core.limits import NAME_LENGTH
 from reachbook.core.paging import Listed, Page
 from reachbook.core.text import clean, fold
@@ -40,18 +40,19 @@ class Group(msgspec.Struct, frozen=True):
 class Draft(msgspec.Struct):
     """What a caller says of a group; UNSET leaves it as it is (for a new group: no). A null flag is UNSET, a null name is blank."""
 
-    name: str | None | UnsetType = UNSET
-    is_favorite: bool | None | UnsetType = UNSET
-    is_hidden: bool | None | UnsetType = UNSET
-    is_locked_for_editing: bool | None | UnsetType = UNSET
-    is_locked_for_sending: bool | None | UnsetType = UNSET
-    is_marketing: bool | None | UnsetType = UNSET
-    bypass_opt_out: bool | None | UnsetType = UNSET
+    name: str | UnsetType | None = UNSET
+    is_favorite: bool | UnsetType | None = UNSET
+    is_hidden: bool | UnsetType | None = UNSET
+    is_locked_for_editing: bool | UnsetType | None = UNSET
+    is_locked_for_sending: bool | UnsetType | None = UNSET
+    is_marketing: bool | UnsetType | None = UNSET
+    bypass_opt_out: bool | UnsetType | None = UNSET
 
 
 FLAGS = ("is_favorite", "is_hidden", "is_locked_for_editing", "is_locked_for_sending", "is_marketing", "bypass_opt_out")
 OWN_COLUMNS = "g.id, g.name, " + ", ".join(f"g.{flag}" for flag in FLAGS) + ", g.created_at"
-COLUMNS = f"{OWN_COLUMNS}, coalesce(n.contacts, 0) AS contacts, coalesce(n.empty_emails, 0) AS empty_emails, coalesce(n.empty_numbers, 0) AS empty_numbers"
+COUNTED = ", ".join(f"coalesce(n.{counter}, 0) AS {counter}" for counter in counts.Counts._fields)
+COLUMNS = f"{OWN_COLUMNS}, {COUNTED}"
 WITH_COUNTS = """
 contact_group g LEFT JOIN LATERAL (
     SELECT sum(d.contacts)::bigint AS contacts, sum(d.empty_emails)::bigint AS empty_emails, sum(d.empty_numbers)::bigint AS empty_numbers
@@ -89,7 +90,7 @@ ORDERS: dict[Order, str] = {"name": "g.name_key", "date": "g.created_at", "conta
 LISTED = "g.account_id = $1 AND ($2 OR NOT g.is_hidden) AND (NOT $3 OR g.is_favorite)"
 
 
-async def list_groups(  # noqa: PLR0913
+async def list_groups(
     db: Database,
     account: AccountId,
     page: Page,
@@ -184,7 +185,7 @@ SELECT $1, group_id, $4, contacts, empty_emails, empty_numbers FROM less
 async def _remove_members(tx: Transaction, account: AccountId, ids: Sequence[UUID]) -> None:
     await tx.execute("SET LOCAL statement_timeout = 0")
     await tx.fetchval(LOCK_MEMBERS, account, ids)
-    await tx.execute(REMOVE, account, ids, NIL, counts.new_id())
+    await tx.execute(REMOVE, account, ids, NIL, new_id())
     await tx.execute(LEAVE, account, ids)
 
 

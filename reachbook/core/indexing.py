@@ -16,7 +16,7 @@ from reachbook.core.text import fold
 from reachbook.database.queries import Database, Transaction
 
 
-def search_text(  # noqa: PLR0913, PLR0917
+def search_text(
     first: str | None, insertion: str | None, last: str | None, email: str | None, phone: str | None, company: str | None
 ) -> str:
     """What a contact is found by: a line each for name, e-mail, the phone's digits and company; folded."""
@@ -46,7 +46,7 @@ async def replace(tx: Transaction, account: AccountId, id: UUID, text: str) -> N
 PUT_OFF = "INSERT INTO indexing_backlog (account_id, id, group_id, first_id, last_id, due_at) VALUES ($1, $2, $3, $4, $5, $6)"
 
 
-async def put_off(tx: Transaction, account: AccountId, group: UUID, first: UUID, last: UUID, now: datetime) -> None:  # noqa: PLR0913, PLR0917
+async def put_off(tx: Transaction, account: AccountId, group: UUID, first: UUID, last: UUID, now: datetime) -> None:
     """Remember new contacts, from the first id to the last, to be indexed later."""
     due = now + timedelta(seconds=INDEXING_DELAY_SECONDS)
     await tx.execute(PUT_OFF, account, new_id(), group, first, last, due)

@@ -58,7 +58,7 @@ def parse(text: str, region: str | None, using: ModuleType | Any = library) -> P
         raise PhoneError("is not a phone number")
     if written.startswith("00"):
         return _possible("+" + written[2:], None, using)
-    readings = [(written, region)] if region else []
+    readings: list[tuple[str, str | None]] = [(written, region)] if region else []
     if written[0] not in "0(＋":
         readings.append(("+" + written, None))
     readings = readings or [(written, None)]

@@ -46,7 +46,7 @@ async def search_groups(db: Database, account: AccountId, query: str, page: Page
     return Listed([Group(**row) for row in await db.fetch(sql, *values.bound)], total)
 
 
-async def search_contacts(  # noqa: PLR0913
+async def search_contacts(
     db: Database, account: AccountId, query: str, page: Page, *, group: UUID | None = None, exclude_marketing: bool = False
 ) -> Listed[Found]:
     """Contacts by relevance: the name is the query, starts with it, has a word that starts with it, has it at all; then by name.
@@ -110,7 +110,9 @@ def _all_occur(column: str, conditions: list[Term], values: Values) -> str:
 
 
 GROUPS_NAMED = "SELECT g.id FROM contact_group g WHERE g.account_id = $1 AND NOT g.is_hidden AND "
-IN_GROUPS = "EXISTS (SELECT 1 FROM membership w WHERE w.account_id = s.account_id AND w.contact_id = s.contact_id AND w.group_id = ANY({}::uuid[]))"
+IN_GROUPS = (
+    "EXISTS (SELECT 1 FROM membership w WHERE w.account_id = s.account_id AND w.contact_id = s.contact_id AND w.group_id = ANY({}::uuid[]))"
+)
 
 
 async def _contact_condition(db: Database, account: AccountId, conditions: list[Term], values: Values) -> str:

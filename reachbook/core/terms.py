@@ -1,5 +1,6 @@
 """What a person typed into a search box → what is looked for. Pure."""
 
+import contextlib
 import re
 from typing import NamedTuple
 
@@ -47,9 +48,7 @@ def _number(words: list[str], region: str | None) -> Term:
         ways.append((digits[2:],))
     elif digits.startswith("0"):
         ways.append((digits[1:],))
-    try:
+    with contextlib.suppress(phone.PhoneError):
         ways.append((phone.parse(" ".join(words), region).e164[1:],))
-    except phone.PhoneError:
-        pass
     # The shorter of two that say the same: "+31…" as typed never occurs in an index of digits.
     return Term(tuple(dict.fromkeys(way for way in ways if "+" not in "".join(way))))

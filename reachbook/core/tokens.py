@@ -15,7 +15,7 @@ import msgspec
 from reachbook.core.errors import ConflictError, NotFoundError, UnauthenticatedError, invalid
 from reachbook.core.ids import AccountId
 from reachbook.core.limits import NAME_LENGTH
-from reachbook.database.queries import Queries
+from reachbook.database.queries import Queries, Record
 
 ACCOUNT_SCOPES = ("read", "write")
 INSTALLATION_SCOPES = ("gateway", "operator")
@@ -41,7 +41,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id
 """
 
 
-async def create(  # noqa: PLR0913
+async def create(
     db: Queries,
     account: AccountId | None,
     id: UUID,
@@ -85,7 +85,7 @@ async def authenticate(db: Queries, value: str, now: datetime) -> Token:
     row = await db.fetchrow(FIND, _hash(value))
     if row is None or row["revoked_at"] is not None or (row["expires_at"] is not None and row["expires_at"] <= now):
         raise UnauthenticatedError("The token is unknown, expired or revoked.")
-    return _token(row.values())
+    return _token(row)
 
 
 LIST = f"SELECT {COLUMNS} FROM access_token WHERE account_id IS NOT DISTINCT FROM $1 ORDER BY id"
@@ -93,7 +93,7 @@ LIST = f"SELECT {COLUMNS} FROM access_token WHERE account_id IS NOT DISTINCT FRO
 
 async def list_of(db: Queries, account: AccountId | None) -> Sequence[Token]:
     """The account's tokens, or with None those of the installation; oldest first, revoked ones too."""
-    return [_token(row.values()) for row in await db.fetch(LIST, account)]
+    return [_token(row) for row in await db.fetch(LIST, account)]
 
 
 REVOKE = "UPDATE access_token SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING id"
@@ -109,6 +109,7 @@ def _hash(value: str) -> bytes:
     return hashlib.sha256(value.encode()).digest()
 
 
-def _token(values: object) -> Token:
-    id, account, name, scopes, *instants = values  # type: ignore[misc]
-    return Token(id, account, name, frozenset(scopes), *instants)
+def _token(row: Record) -> Token:
+    account = AccountId(row["account_id"]) if row["account_id"] else None
+    instants = (row["created_at"], row["expires_at"], row["revoked_at"])
+    return Token(row["id"], account, row["name"], frozenset(row["scopes"]), *instants)

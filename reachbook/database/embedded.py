@@ -200,7 +200,7 @@ def _system_user() -> str | None:
     """The user that the server runs as, or None for ours. Under root it is made if it is not there."""
     if os.name != "posix" or os.geteuid() != 0:
         return None
-    import pwd  # noqa: PLC0415 - not there on Windows
+    import pwd
 
     try:
         pwd.getpwnam(SYSTEM_USER)

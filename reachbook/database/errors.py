@@ -14,5 +14,3 @@ def redacted(url: str) -> str:
     head, separator, tail = url.rpartition("@")
     scheme, _, user = head.partition("://")
     return f"{scheme}://{user.partition(':')[0]}@{tail}" if separator else url
-
-

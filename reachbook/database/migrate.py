@@ -2,6 +2,8 @@
 
 Raises DatabaseError with what the operator has to do when the server is not reachable, too old or refuses.
 """
+# asyncpg has no types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from pathlib import Path
 
@@ -61,11 +63,13 @@ async def connect(url: str) -> asyncpg.Connection:
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
         raise DatabaseError(f"PostgreSQL at {redacted(url)} refuses: {error}.") from error
     except (ValueError, asyncpg.InterfaceError) as error:
-        raise DatabaseError(f"REACHBOOK_DATABASE_URL is not a PostgreSQL URL ({error}). Example: postgresql://user:password@host/reachbook") from error
+        raise DatabaseError(
+            f"REACHBOOK_DATABASE_URL is not a PostgreSQL URL ({error}). Example: postgresql://user:password@host/reachbook"
+        ) from error
 
 
 async def _ensure_role(connection: asyncpg.Connection, version: int) -> None:
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = 'reachbook_app'"):
         await connection.execute(APP_ROLE)
-    if not await connection.fetchval(IS_MEMBER if version >= 16 else IS_MEMBER_15):  # noqa: PLR2004 - the SET option came with 16
+    if not await connection.fetchval(IS_MEMBER if version >= 16 else IS_MEMBER_15):
         await connection.execute(LET_OWNER_BE_APP)

@@ -1,4 +1,6 @@
 """Connections: a pool for whole units of work (`Database`), a connection inside a transaction for parts of one."""
+# asyncpg has no types; `Queries` gives it some.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import asyncio
 import functools

@@ -3,6 +3,7 @@ transaction of its own.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 Record = Mapping[str, Any]
@@ -41,7 +42,7 @@ class Transaction(Queries, Protocol):
 class Database(Queries, Protocol):
     """A whole unit of work: the function that takes it commits, or leaves nothing."""
 
-    def transaction(self) -> "TransactionContext":
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """`async with db.transaction() as tx`: commits at the end, rolls back on any exception."""
         ...
 
@@ -51,10 +52,3 @@ class Database(Queries, Protocol):
         `form` holds COPY's own options, such as {"format": "csv"}.
         """
         ...
-
-
-class TransactionContext(Protocol):
-    """What `Database.transaction()` gives."""
-
-    async def __aenter__(self) -> Transaction: ...
-    async def __aexit__(self, *error: object) -> bool | None: ...

@@ -2,6 +2,8 @@
 
 The OpenAPI document describes the model; the handler's `data` is what the reader gives.
 """
+# Litestar's connection is generic in nothing that matters here.
+# pyright: reportUnknownMemberType=false
 
 from collections.abc import Generator
 from typing import Any

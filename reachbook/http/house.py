@@ -1,4 +1,6 @@
 """What belongs to the house and no wire: health, figures, the front page, and what the reference pages are drawn with."""
+# Litestar's static files are partly untyped.
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
 
 import importlib.util
 import os
@@ -61,7 +63,9 @@ def build(missing: Missing, figures: Figures, references: Mapping[str, str], ver
 
     folder = _swagger_folder()
     assets = [create_static_files_router(ASSETS, [folder], name="swagger-ui")] if folder else []
-    return Litestar([health, ready, metrics, front, *assets], openapi_config=None, logging_config=None, exception_handlers={HTTPException: _refused})
+    return Litestar(
+        [health, ready, metrics, front, *assets], openapi_config=None, logging_config=None, exception_handlers={HTTPException: _refused}
+    )
 
 
 FRONT = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Reachbook</title>

@@ -4,6 +4,8 @@ The vendors' servers take property names in any case, ignore unknown ones and ac
 The strict decoder refuses all three, so the tolerant reader sees every body that is not plainly right, and also finds
 *every* fault of it. What neither can read is a MalformedError.
 """
+# A parsed body has no type before it is read.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
@@ -18,7 +20,14 @@ from reachbook.http.errors import MalformedError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-EXPECTED = {"str": "text", "int": "a whole number", "bool": "true or false", "float": "a number", "array": "an array", "object": "an object"}
+EXPECTED = {
+    "str": "text",
+    "int": "a whole number",
+    "bool": "true or false",
+    "float": "a number",
+    "array": "an array",
+    "object": "an object",
+}
 
 
 class Reader(Generic[T]):
@@ -84,7 +93,7 @@ def written_path(raw: Any, path: Path) -> Path:
     written: list[str | int] = []
     for part in path:
         if isinstance(raw, dict) and isinstance(part, str):
-            part = next((key for key in raw if key.lower() == part.lower()), part)  # noqa: PLW2901
+            part = next((key for key in raw if key.lower() == part.lower()), part)
             raw = raw.get(part)
         else:
             raw = raw[part] if isinstance(raw, list) and isinstance(part, int) and part < len(raw) else None
@@ -141,5 +150,3 @@ def _read_scalar(raw: Any, type: Type, path: Path, faults: list[Fault]) -> Any:
     except (msgspec.ValidationError, OverflowError):
         faults.append(Fault(path, f"must be {EXPECTED[kind.__name__]}"))
         return None
-
-

@@ -50,7 +50,7 @@ class Observed:
         failure: Exception | None = None
         try:
             await self.app(scope, receive, answered)
-        except Exception as error:  # noqa: BLE001 - the last resort; dialects answer in their own shape
+        except Exception as error:
             failure = error
             if status:
                 raise  # too late for an answer: cut the connection, so that the client sees it broken
@@ -74,5 +74,5 @@ def _record(scope: Any, status: int, seconds: float, failure: Exception | None) 
     method = scope["method"] if scope["method"] in METHODS else "OTHER"
     REQUESTS.labels(method, route, str(status)).inc()
     LATENCY.labels(method, route).observe(seconds)
-    write = log.error if status >= 500 or not status or failure else log.info  # noqa: PLR2004
+    write = log.error if status >= 500 or not status or failure else log.info
     write("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), exc_info=failure)

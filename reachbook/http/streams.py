@@ -7,7 +7,7 @@ the connection: the client sees a broken transfer, never a shorter list.
 import csv
 import io
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
@@ -34,7 +34,7 @@ class Streamed(ASGIResponse):
             if not started:
                 started = True
                 await self.start_response(send)
-            if piece and scope["method"] != "HEAD":
+            if piece and cast("Any", scope)["method"] != "HEAD":
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
 
         await self.produce(write)

@@ -49,7 +49,7 @@ async def _loop(db: Database, job: Job, stopping: asyncio.Event) -> None:
         except UnavailableError as error:
             log.warning("database unavailable", job=job.name, error=str(error))
             done = 0
-        except Exception as error:  # noqa: BLE001 - a defect in one job must not end the others
+        except Exception as error:
             log.error("job failed", job=job.name, exc_info=error)
             done = 0
         if not done:

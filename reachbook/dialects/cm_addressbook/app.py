@@ -13,8 +13,8 @@ from reachbook.database.queries import Database
 from reachbook.dialects.cm_addressbook.auth import V1
 from reachbook.dialects.cm_addressbook.errors import HANDLERS
 from reachbook.dialects.cm_addressbook.routes import routers
-from reachbook.http.deadline import Deadline
 from reachbook.http.house import swagger
+from reachbook.http.limits import Deadline, Limits
 from reachbook.http.request import AppRequest
 from reachbook.http.spelling import Spelling
 
@@ -24,15 +24,15 @@ V1_PREFIX = "/addressbook/v1.0/"
 TOKEN = SecurityScheme(type="apiKey", name="X-CM-PRODUCTTOKEN", security_scheme_in="header")
 
 
-def litestar(db: Database, *, version: str, request_seconds: float, body_bytes: int) -> Litestar:
+def litestar(db: Database, version: str, limits: Limits) -> Litestar:
     """The v2 routes."""
     return Litestar(
         routers(),
         request_class=AppRequest,
         return_dto=None,
         exception_handlers=HANDLERS,  # type: ignore[arg-type] - keyed by class, as Litestar documents it
-        middleware=[DefineMiddleware(Deadline, seconds=request_seconds)],
-        request_max_body_size=body_bytes,
+        middleware=[DefineMiddleware(Deadline, seconds=limits.request_seconds)],
+        request_max_body_size=limits.body_bytes,
         state=State({"db": db}),
         logging_config=None,
         openapi_config=OpenAPIConfig(
@@ -47,10 +47,9 @@ def litestar(db: Database, *, version: str, request_seconds: float, body_bytes: 
     )
 
 
-def build(db: Database, *, version: str, request_seconds: float, body_bytes: int) -> ASGIApp:
+def build(db: Database, version: str, limits: Limits) -> ASGIApp:
     """The whole wire."""
-    app = litestar(db, version=version, request_seconds=request_seconds, body_bytes=body_bytes)
-    return V1Paths(Spelling(app))
+    return V1Paths(Spelling(litestar(db, version, limits)))
 
 
 class V1Paths:

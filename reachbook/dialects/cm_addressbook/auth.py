@@ -1,5 +1,6 @@
 """Who calls: the product token, then its scope, then the account that the path names (spec, "order of checks")."""
 
+from typing import Any
 from uuid import UUID
 
 from litestar.connection import ASGIConnection
@@ -13,7 +14,7 @@ V1 = "reachbook.v1"
 """In the scope of a request that came by a v1.0 path: there the account stands in the query."""
 
 
-async def guard(connection: ASGIConnection[object, object, object, object], _: BaseRouteHandler) -> None:
+async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Before every handler. Raises UnauthenticatedError, ForbiddenError, NotFoundError."""
     caller = await authenticate(connection, connection.headers.get(HEADER))
     text = connection.path_params.get("accountId")

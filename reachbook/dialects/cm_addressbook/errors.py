@@ -2,6 +2,8 @@
 
 `{"message", "MessageDetail", "errors": [{"field", "message"}]}`: clients read lower-case `message` and capital `MessageDetail`.
 """
+# Litestar's responses are generic in nothing that matters here.
+# pyright: reportUnknownMemberType=false
 
 import contextlib
 from typing import Any
@@ -45,7 +47,12 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     DeadlineError: (503, "The request took too long."),
     UnavailableError: (503, "The service is not available at the moment."),
 }
-OTHERS = {401: "Authorization has been denied for this request.", 404: "Not found.", 405: "This method is not allowed here.", 413: "The request is too large."}
+OTHERS = {
+    401: "Authorization has been denied for this request.",
+    404: "Not found.",
+    405: "This method is not allowed here.",
+    413: "The request is too large.",
+}
 
 BODY_NAME = "reachbook.body"
 """Handler option: what a batch's rows are called in the fields of errors (`contacts[3].email`)."""
@@ -69,7 +76,7 @@ class Refused(Response[None]):
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             response = await _judge(self.request, self.error)
-        except Exception as error:  # noqa: BLE001 - the look-up itself may fail
+        except Exception as error:
             response = _from_table(error) if isinstance(error, tuple(TABLE)) else broken(self.request, error)
         await response.to_asgi_response(None, self.request)(scope, receive, send)
 
@@ -91,7 +98,7 @@ async def _judge(request: AppRequest, error: Exception) -> Response[ErrorOut]:
 
 def _from_table(error: Exception) -> Response[ErrorOut]:
     status, message = next(answer for kind, answer in TABLE.items() if isinstance(error, kind))
-    if status >= 500:  # noqa: PLR2004
+    if status >= 500:
         log.error("unavailable", exc_info=error)
     return answer(status, message, error.message if isinstance(error, ReachbookError) else message)
 
@@ -102,7 +109,7 @@ def http_error(request: AppRequest, error: HTTPException) -> Response[ErrorOut]:
     return answer(status, OTHERS.get(status, "The request is invalid."), error.detail or OTHERS.get(status, "The request is invalid."))
 
 
-def broken(request: Request[object, object, object], error: Exception) -> Response[ErrorOut]:
+def broken(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorOut]:
     """A defect of ours: told in the log, not on the wire."""
     log.error("defect", exc_info=error, method=request.method, route=request.scope.get("path_template"))
     return answer(500, "Something went wrong on our side.", "The answer's X-Request-Id names it in the log.")
@@ -110,7 +117,7 @@ def broken(request: Request[object, object, object], error: Exception) -> Respon
 
 def answer(status: int, message: str, detail: str, faults: list[FaultOut] | None = None) -> Response[ErrorOut]:
     """One error."""
-    return Response(ErrorOut(message, detail or message, faults if faults else UNSET), status_code=status)
+    return Response(ErrorOut(message, detail or message, faults or UNSET), status_code=status)
 
 
 def _parameter_faults(error: ValidationException) -> list[Fault]:

@@ -61,7 +61,7 @@ async def add_group(request: AppRequest, data: GroupIn | None = None) -> GroupOu
 
 
 @get(GROUPS, summary="Gets groups paged.", tags=["Groups"])
-async def list_groups(  # noqa: PLR0913
+async def list_groups(
     request: AppRequest,
     favorite: Annotated[bool | None, Parameter(query="favorite", description="Only favorite groups.")] = None,
     include_hidden: Annotated[bool | None, Parameter(query="includeHidden", description="Hidden groups too.")] = None,
@@ -130,13 +130,21 @@ async def add_contact(request: AppRequest, groupId: UUID, data: ContactIn | None
     return wire.contact_out(made)
 
 
-@post(f"{GROUP}/contacts-bulk", dto=batch(ContactIn), opt={BODY_NAME: "contacts"}, summary="Adds multiple contacts at once.", tags=["Contacts"])
+@post(
+    f"{GROUP}/contacts-bulk",
+    dto=batch(ContactIn),
+    opt={BODY_NAME: "contacts"},
+    summary="Adds multiple contacts at once.",
+    tags=["Contacts"],
+)
 async def add_contacts(
     request: AppRequest,
     groupId: UUID,
     data: Any = None,
     delay_indexing: Annotated[bool | None, Parameter(query="delayIndexing", description="Store now, index later.")] = None,
-    skip_invalid: Annotated[bool | None, Parameter(query="skipInvalid", description="Store the good rows, report the bad ones (ours).")] = None,
+    skip_invalid: Annotated[
+        bool | None, Parameter(query="skipInvalid", description="Store the good rows, report the bad ones (ours).")
+    ] = None,
 ) -> UploadedOut:
     """`[contact, …]` → 201 `{"created": n}`: all of them, or with one bad row none."""
     rows: Sequence[ContactIn | list[Fault]] = data or ()
@@ -171,7 +179,7 @@ def _of_group(row: ContactIn | list[Fault], group: UUID, index: int) -> ContactI
 
 
 @get(f"{GROUP}/contacts", summary="Gets contacts within a group.", tags=["Contacts"])
-async def list_contacts(  # noqa: PLR0913, PLR0917
+async def list_contacts(
     request: AppRequest,
     groupId: UUID,
     get_custom_values: Annotated[bool | None, Parameter(query="getCustomValues", description="Custom values too.")] = None,
@@ -182,7 +190,7 @@ async def list_contacts(  # noqa: PLR0913, PLR0917
 ) -> Response[list[ContactOut]]:
     """`[contact, …]`; orderBy is name or date."""
     asked = page(skip, take)
-    column, descending = wire.order(order_by, {"name": 0, "date": 0}) or ("date", False)
+    column, descending = wire.order(order_by, ("name", "date")) or ("date", False)
     listed = await contacts.list_members(
         request.db, request.account, groupId, asked, order=column, descending=descending, reachable_by=_filter(token_type)
     )
@@ -258,7 +266,14 @@ async def delete_field(request: AppRequest, fieldId: FieldId) -> None:
     await fields.delete(request.db, request.account, fieldId)
 
 
-@post(f"{OPTOUT}/bulk", dto=batch(OptOutIn), opt={BODY_NAME: "tokens"}, status_code=200, summary="Adds/removes opt-out tokens in bulk.", tags=["OptOut"])
+@post(
+    f"{OPTOUT}/bulk",
+    dto=batch(OptOutIn),
+    opt={BODY_NAME: "tokens"},
+    status_code=200,
+    summary="Adds/removes opt-out tokens in bulk.",
+    tags=["OptOut"],
+)
 async def bulk_optout(
     request: AppRequest,
     data: Any = None,
@@ -372,11 +387,13 @@ async def list_history(
     return Response([wire.history_out(entry) for entry in listed.rows], headers=headers(asked, listed))
 
 
-DUMP = ResponseSpec(data_container=list[ContactOut], description="An array, or with format=csv or Accept: text/csv a table.", generate_examples=False)
+DUMP = ResponseSpec(
+    data_container=list[ContactOut], description="An array, or with format=csv or Accept: text/csv a table.", generate_examples=False
+)
 
 
 @get("/dump/{tokenType:str}", summary="Dumps opt-out filtered contacts.", tags=["Dump"], responses={200: DUMP})
-async def dump_contacts(  # noqa: PLR0913, PLR0917
+async def dump_contacts(
     request: AppRequest,
     tokenType: str,
     group_ids: Annotated[Ids, Parameter(query="groupIds", description="Repeated or comma-separated.")] = None,
@@ -385,7 +402,9 @@ async def dump_contacts(  # noqa: PLR0913, PLR0917
     take: Annotated[int | None, Parameter(query="take", description="1,000 unless given, 50,000 at most; CSV: all unless given.")] = None,
     format: Annotated[Literal["json", "csv"] | None, Parameter(query="format")] = None,
     wanted: Annotated[Ids, Parameter(query="fields", description="Property names and field ids; all unless given.")] = None,
-    reachable_only: Annotated[bool | None, Parameter(query="reachableOnly", description="Leave out who has no such address (ours).")] = None,
+    reachable_only: Annotated[
+        bool | None, Parameter(query="reachableOnly", description="Leave out who has no such address (ours).")
+    ] = None,
 ) -> streams.Streamed:
     """`[contact, …]` in the order of their ids, or CSV with property names as header and a column for each field."""
     type = consent.token_type(tokenType, "tokenType")
@@ -408,11 +427,13 @@ async def dump_contacts(  # noqa: PLR0913, PLR0917
 
 
 @get("/search", summary="Searches contacts and groups.", tags=["Search"])
-async def search_all(  # noqa: PLR0913, PLR0917
+async def search_all(
     request: AppRequest,
     q: Query = None,
     other: OtherQuery = None,
-    exclude_marketing: Annotated[bool | None, Parameter(query="excludeMarketingContacts", description="No contacts of marketing groups.")] = None,
+    exclude_marketing: Annotated[
+        bool | None, Parameter(query="excludeMarketingContacts", description="No contacts of marketing groups.")
+    ] = None,
     skip: Skip = None,
     take: Take = None,
 ) -> Response[list[SearchOut]]:
@@ -433,7 +454,7 @@ async def search_groups(
 
 
 @get(f"{GROUP}/search", summary="Searches contacts in a group.", tags=["Search"])
-async def search_group(  # noqa: PLR0913, PLR0917
+async def search_group(
     request: AppRequest, groupId: UUID, q: Query = None, other: OtherQuery = None, skip: Skip = None, take: Take = None
 ) -> Response[list[SearchOut]]:
     """`[{"type": "contact", …}]` by relevance."""
@@ -475,5 +496,3 @@ def routers() -> list[Router]:
         handler.responses = ERRORS | dict(handler.responses or {})
     of_account = Router("/addressbook/v2/accounts/{accountId:str}", route_handlers=handlers, guards=[guard])
     return [of_account, Router("/", route_handlers=[check_token], guards=[guard])]
-
-

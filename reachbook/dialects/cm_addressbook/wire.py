@@ -4,7 +4,7 @@ Incoming models subclass core's drafts under the wire's names, so a decoded row 
 out; instants have three fractional digits and Z.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -64,33 +64,33 @@ class CustomValue(contacts.FieldValue, rename=CORE_NAMES, forbid_unknown_fields=
 class ContactIn(contacts.Draft, rename=CORE_NAMES, forbid_unknown_fields=True):
     """A contact as it is posted. `id` and `createdOnUtc` are the server's to set and ignored."""
 
-    first_name: str | None | UnsetType = UNSET
-    insertion: str | None | UnsetType = UNSET
-    last_name: str | None | UnsetType = UNSET
-    email: str | None | UnsetType = UNSET
-    phone: str | None | UnsetType = UNSET
-    phone_country: str | None | UnsetType = UNSET
-    values: list[CustomValue] | None | UnsetType = UNSET
-    group_id: str | None | UnsetType = UNSET
-    id: str | None | UnsetType = UNSET
-    created_on: str | None | UnsetType = UNSET
+    first_name: str | UnsetType | None = UNSET
+    insertion: str | UnsetType | None = UNSET
+    last_name: str | UnsetType | None = UNSET
+    email: str | UnsetType | None = UNSET
+    phone: str | UnsetType | None = UNSET
+    phone_country: str | UnsetType | None = UNSET
+    values: list[CustomValue] | UnsetType | None = UNSET  # pyright: ignore[reportIncompatibleVariableOverride] - only read
+    group_id: str | UnsetType | None = UNSET
+    id: str | UnsetType | None = UNSET
+    created_on: str | UnsetType | None = UNSET
 
 
 class GroupIn(groups.Draft, rename=CORE_NAMES, forbid_unknown_fields=True):
     """A group as it is posted. Counters, `id` and `createdOnUtc` are the server's to set and ignored."""
 
-    name: str | None | UnsetType = UNSET
-    is_favorite: bool | None | UnsetType = UNSET
-    is_hidden: bool | None | UnsetType = UNSET
-    is_locked_for_editing: bool | None | UnsetType = UNSET
-    is_locked_for_sending: bool | None | UnsetType = UNSET
-    is_marketing: bool | None | UnsetType = UNSET
-    bypass_opt_out: bool | None | UnsetType = UNSET
-    id: str | None | UnsetType = UNSET
-    created_on: str | None | UnsetType = UNSET
-    contacts_amount: int | None | UnsetType = UNSET
-    empty_emails: int | None | UnsetType = UNSET
-    empty_numbers: int | None | UnsetType = UNSET
+    name: str | UnsetType | None = UNSET
+    is_favorite: bool | UnsetType | None = UNSET
+    is_hidden: bool | UnsetType | None = UNSET
+    is_locked_for_editing: bool | UnsetType | None = UNSET
+    is_locked_for_sending: bool | UnsetType | None = UNSET
+    is_marketing: bool | UnsetType | None = UNSET
+    bypass_opt_out: bool | UnsetType | None = UNSET
+    id: str | UnsetType | None = UNSET
+    created_on: str | UnsetType | None = UNSET
+    contacts_amount: int | UnsetType | None = UNSET
+    empty_emails: int | UnsetType | None = UNSET
+    empty_numbers: int | UnsetType | None = UNSET
 
 
 class FieldIn(Incoming):
@@ -184,7 +184,12 @@ def group_out(group: groups.Group) -> GroupOut:
         group.id,
         group.name,
         instant(group.created_at),
-        *(getattr(group, flag) for flag in groups.FLAGS),
+        group.is_favorite,
+        group.is_hidden,
+        group.is_locked_for_editing,
+        group.is_locked_for_sending,
+        group.is_marketing,
+        group.bypass_opt_out,
         group.contacts,
         group.empty_emails,
         group.empty_numbers,
@@ -276,17 +281,20 @@ class SearchOut(Outgoing):
 def found_out(found: search.Found) -> SearchOut:
     """A group or a contact of a search."""
     if isinstance(found, groups.Group):
-        flags: dict[str, bool] = {flag: getattr(found, flag) for flag in groups.FLAGS}
-        created = instant(found.created_at)
         return SearchOut(
             found.id,
             "group",
-            created,
+            instant(found.created_at),
             name=found.name,
+            is_favorite=found.is_favorite,
+            is_hidden=found.is_hidden,
+            is_locked_for_editing=found.is_locked_for_editing,
+            is_locked_for_sending=found.is_locked_for_sending,
+            is_marketing=found.is_marketing,
+            bypass_opt_out=found.bypass_opt_out,
             contacts_amount=found.contacts,
             empty_emails=found.empty_emails,
             empty_numbers=found.empty_numbers,
-            **flags,
         )
     contact = found.contact
     return SearchOut(
@@ -364,7 +372,7 @@ def changes(rows: Sequence[OptOutIn | list[Fault]], message: str | None) -> list
 TYPES = {type.value: type for type in TokenType}
 
 
-def order(text: str | None, columns: Mapping[str, Any]) -> tuple[Any, bool] | None:
+def order(text: str | None, columns: Collection[str]) -> tuple[Any, bool] | None:
     """(`name`, descending) from `name desc`; None if nothing is asked. Raises InvalidError for an unknown column."""
     words = (text or "").lower().split()
     if not words:
@@ -417,5 +425,3 @@ def dump_columns(asked: Sequence[str] | None, of_account: Sequence[fields.Field]
     every_field = not wanted or "customvalues" in names
     chosen = [column for name, column in known.items() if not wanted or name in names]
     return chosen + [column for id, column in by_id.items() if every_field or id in names]
-
-

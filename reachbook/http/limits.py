@@ -1,12 +1,20 @@
 """Time limits: a request must be read and its answer begun in time; a streamed answer lasts as long as its client reads."""
 
 import asyncio
+from typing import NamedTuple
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from reachbook.http.errors import DeadlineError
 
 STALLED_SECONDS = 60.0  # a client that takes nothing of a stream for so long is gone
+
+
+class Limits(NamedTuple):
+    """What one request may take."""
+
+    request_seconds: float
+    body_bytes: int
 
 
 class Deadline:
