@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, LifeSpanReceive, LifeSpanSend, Receive, Scop
 from prometheus_client import Gauge
 
 from reachbook import __version__, log, settings
-from reachbook.core import figures
+from reachbook.core import figures, tokens
 from reachbook.database.errors import UnavailableError
 from reachbook.database.migrate import pending
 from reachbook.database.pool import Pool, open_pool
@@ -69,7 +69,7 @@ class Reachbook:
 
     def _wire(self, db: Pool) -> None:
         limits = Limits(self._settings.request_seconds, self._settings.body_megabytes * 2**20)
-        self._apps = dict.fromkeys(cm_addressbook.PREFIXES, cm_addressbook.build(db, __version__, limits))
+        self._apps = dict.fromkeys(cm_addressbook.PREFIXES, cm_addressbook.build(db, tokens.Finder(db), __version__, limits))
 
         async def missing() -> list[str]:
             try:

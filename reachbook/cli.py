@@ -111,7 +111,7 @@ async def _sample_account(db: Database, kept: Path) -> dict[str, str]:
     if kept.exists():
         made: dict[str, str] = msgspec.json.decode(kept.read_bytes(), type=dict[str, str])
         with contextlib.suppress(ReachbookError):
-            await tokens.authenticate(db, made["token"], ids.now())
+            await tokens.authenticate(tokens.Finder(db), made["token"], ids.now())
             return made
     account = await demo.create(db, ids.now())
     token = await tokens.create(db, account.id, ids.new_id(), name="sample", scopes=tokens.ACCOUNT_SCOPES, now=ids.now())

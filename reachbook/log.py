@@ -3,14 +3,19 @@
 import logging
 import sys
 
+import msgspec
 import structlog
+
+
+def _json(event: object, **_: object) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)
 
 
 def configure(level: str, form: str) -> None:
     """Set up once at start; `form` is json, text or auto."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]
-    renderer = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()
+    renderer = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer(_json)
     exceptions = [] if as_text else [structlog.processors.dict_tracebacks]
     structlog.configure(
         processors=[
@@ -21,7 +26,7 @@ def configure(level: str, form: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr) if as_text else structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     # Libraries write through the standard library; their warnings are worth a line, their progress is not.

@@ -4,6 +4,7 @@ A token is 256 random bits, shown once; what is kept is its SHA-256, and the loo
 token by its timing. An operator may register a value brought from the vendor, so that clients keep theirs.
 """
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Sequence
@@ -77,12 +78,48 @@ def _check_scopes(account: AccountId | None, scopes: Sequence[str]) -> None:
         raise invalid("scopes", f"{whose} takes the scopes {' and '.join(allowed)}, not {', '.join(unknown) or 'none'}")
 
 
-FIND = f"SELECT {COLUMNS} FROM access_token WHERE hash = $1"
+FIND = f"SELECT hash, {COLUMNS} FROM access_token WHERE hash = ANY($1::bytea[])"
 
 
-async def authenticate(db: Queries, value: str, now: datetime) -> Token:
+class Finder:
+    """Looks up tokens; those of all requests that wait at the same moment with one statement.
+
+    Nothing is kept: a look-up always starts after the request that asks came in, so a revoked token is refused at once.
+    """
+
+    def __init__(self, db: Queries) -> None:
+        self._db = db
+        self._asked: set[bytes] = set()
+        self._answer: asyncio.Future[dict[bytes, Record]] | None = None
+        self._work: asyncio.Task[None] | None = None
+
+    async def find(self, digest: bytes) -> Record | None:
+        """The row of this hash, as of now."""
+        self._asked.add(digest)
+        if self._answer is None:
+            self._answer = asyncio.get_running_loop().create_future()
+        answer = self._answer
+        if self._work is None:
+            # A task of its own: the request that happens to be first may be cancelled, the others still want their answer.
+            self._work = asyncio.create_task(self._run())
+        return (await asyncio.shield(answer)).get(digest)
+
+    async def _run(self) -> None:
+        while self._answer is not None:
+            asked, answer = list(self._asked), self._answer
+            self._asked, self._answer = set(), None
+            try:
+                found = await self._db.fetch(FIND, asked)
+            except Exception as error:
+                answer.set_exception(error)
+            else:
+                answer.set_result({row["hash"]: row for row in found})
+        self._work = None
+
+
+async def authenticate(finder: Finder, value: str, now: datetime) -> Token:
     """The token of this value. Raises UnauthenticatedError if it is unknown, expired or revoked; the answer does not say which."""
-    row = await db.fetchrow(FIND, _hash(value))
+    row = await finder.find(_hash(value))
     if row is None or row["revoked_at"] is not None or (row["expires_at"] is not None and row["expires_at"] <= now):
         raise UnauthenticatedError("The token is unknown, expired or revoked.")
     return _token(row)

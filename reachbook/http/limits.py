@@ -32,7 +32,10 @@ class Deadline:
                 async def begun(message: Message) -> None:
                     if message["type"] == "http.response.start":
                         deadline.reschedule(None)
-                    async with asyncio.timeout(STALLED_SECONDS):
+                    if message.get("more_body"):
+                        async with asyncio.timeout(STALLED_SECONDS):
+                            await send(message)
+                    else:
                         await send(message)
 
                 await self.app(scope, receive, begun)

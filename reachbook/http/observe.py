@@ -1,9 +1,10 @@
 """Every request seen from outside: its id, its line in the log, its place in the figures."""
 
+import functools
 import re
+import secrets
 import time
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -65,14 +66,20 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and SANE_ID.fullmatch(text := value.decode("latin-1")):
             return text
-    return uuid4().hex
+    return secrets.token_hex(16)
+
+
+@functools.cache
+def _children(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, str(status)), LATENCY.labels(method, route)
 
 
 def _record(scope: Any, status: int, seconds: float, failure: Exception | None) -> None:
     # By the route's template, never by the path: an id or an address in a label would make a series for each.
     route = scope.get("path_template") or "unmatched"
     method = scope["method"] if scope["method"] in METHODS else "OTHER"
-    REQUESTS.labels(method, route, str(status)).inc()
-    LATENCY.labels(method, route).observe(seconds)
+    requests, latency = _children(method, route, status)
+    requests.inc()
+    latency.observe(seconds)
     write = log.error if status >= 500 or not status or failure else log.info
     write("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), exc_info=failure)

@@ -54,7 +54,7 @@ async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], value: st
     """Who calls, and may they read or write? Raises UnauthenticatedError, then ForbiddenError."""
     if not value:
         raise UnauthenticatedError("A token is required.")
-    caller = await tokens.authenticate(database(connection), value.strip(), ids.now())
+    caller = await tokens.authenticate(connection.app.state.tokens, value.strip(), ids.now())
     scope = "read" if connection.scope["method"] in READING else "write"  # type: ignore[typeddict-item]
     if scope not in caller.scopes:
         raise ForbiddenError(f"The token has no scope {scope!r}.")

@@ -9,6 +9,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from reachbook.core.tokens import Finder
 from reachbook.database.queries import Database
 from reachbook.dialects.cm_addressbook.auth import V1
 from reachbook.dialects.cm_addressbook.errors import HANDLERS
@@ -24,7 +25,7 @@ V1_PREFIX = "/addressbook/v1.0/"
 TOKEN = SecurityScheme(type="apiKey", name="X-CM-PRODUCTTOKEN", security_scheme_in="header")
 
 
-def litestar(db: Database, version: str, limits: Limits) -> Litestar:
+def litestar(db: Database, finder: Finder, version: str, limits: Limits) -> Litestar:
     """The v2 routes."""
     return Litestar(
         routers(),
@@ -33,7 +34,7 @@ def litestar(db: Database, version: str, limits: Limits) -> Litestar:
         exception_handlers=HANDLERS,  # type: ignore[arg-type] - keyed by class, as Litestar documents it
         middleware=[DefineMiddleware(Deadline, seconds=limits.request_seconds)],
         request_max_body_size=limits.body_bytes,
-        state=State({"db": db}),
+        state=State({"db": db, "tokens": finder}),
         logging_config=None,
         openapi_config=OpenAPIConfig(
             title="CM.com Addressbook v2 on Reachbook",
@@ -47,9 +48,9 @@ def litestar(db: Database, version: str, limits: Limits) -> Litestar:
     )
 
 
-def build(db: Database, version: str, limits: Limits) -> ASGIApp:
+def build(db: Database, finder: Finder, version: str, limits: Limits) -> ASGIApp:
     """The whole wire."""
-    return V1Paths(Spelling(litestar(db, version, limits)))
+    return V1Paths(Spelling(litestar(db, finder, version, limits)))
 
 
 class V1Paths:
