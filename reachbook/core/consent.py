@@ -149,12 +149,12 @@ async def _normalised(tx: Queries, account: AccountId, type: TokenType, text: st
 # Rows are locked in the order of (type, key), so two batches can't wait for one another.
 RECORD = """
 WITH asked AS (
-    SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::bool[], $6::text[], $7::text[])
-        AS a (type, key, value, is_active, reason, message)
+    SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[])
+        AS a (type, key, value, value_key, is_active, reason, message)
     ORDER BY type, key
 ), changed AS (
-    INSERT INTO consent_token AS t (account_id, type, key, value, is_active, was_active, reason, message, changed_at, version)
-    SELECT $1, type, key, value, is_active, NULL, reason, message, $8, 1 FROM asked
+    INSERT INTO consent_token AS t (account_id, type, key, value, value_key, is_active, was_active, reason, message, changed_at, version)
+    SELECT $1, type, key, value, value_key, is_active, NULL, reason, message, $9, 1 FROM asked
     ON CONFLICT (account_id, type, key) DO UPDATE SET
         is_active = excluded.is_active, was_active = t.is_active, reason = excluded.reason,
         message = coalesce(excluded.message, CASE WHEN t.is_active = excluded.is_active THEN t.message END),
@@ -164,11 +164,11 @@ WITH asked AS (
     RETURNING t.type, t.key, t.version, t.is_active, t.was_active, t.reason, t.changed_at
 ), entered AS (
     INSERT INTO consent_history (account_id, type, key, version, changed_at, is_active, reason, message, source, actor)
-    SELECT $1, c.type, c.key, c.version, c.changed_at, c.is_active, c.reason, a.message, $9, $10
+    SELECT $1, c.type, c.key, c.version, c.changed_at, c.is_active, c.reason, a.message, $10, $11
     FROM changed c JOIN asked a USING (type, key)
 ), counted AS (
     INSERT INTO consent_count (account_id, type, id, opted_out, opted_in)
-    SELECT $1, type, $11,
+    SELECT $1, type, $12,
         count(*) FILTER (WHERE is_active) - count(*) FILTER (WHERE was_active),
         count(*) FILTER (WHERE NOT is_active) - count(*) FILTER (WHERE NOT was_active)
     FROM changed WHERE was_active IS DISTINCT FROM is_active GROUP BY type
@@ -185,30 +185,34 @@ async def record(
     source: Source,
     actor: UUID,
     now: datetime,
+    message: str | None = None,
 ) -> int:
     """Opt out and in, the whole batch or nothing; the answer is how many tokens changed their state (none → inactive counts).
 
     Rows that the wire could not read are given as their faults, and are reported together with those found here. Of two
-    changes for one token the later one holds. Raises InvalidError, TooLargeError.
+    changes for one token the later one holds. `message` is for those that bring none. Raises InvalidError, TooLargeError.
     """
     if len(changes) > ROWS_PER_CALL:
         raise TooLargeError(f"At most {ROWS_PER_CALL:,} tokens in one call.")
-    rows = await _rows(db, account, changes)
+    rows = await _rows(db, account, changes, message)
     if not rows:
         return 0
-    types, keys, shown, active, reasons, messages = map(list, zip(*rows, strict=True))
-    return await db.fetchval(RECORD, account, types, keys, shown, active, reasons, messages, now, source, actor, new_id())
+    columns = map(list, zip(*rows, strict=True))
+    return await db.fetchval(RECORD, account, *columns, now, source, actor, new_id())
 
 
-async def _rows(db: Queries, account: AccountId, changes: Sequence[Change | list[Fault]]) -> Iterable[tuple[object, ...]]:
+async def _rows(
+    db: Queries, account: AccountId, changes: Sequence[Change | list[Fault]], shared: str | None
+) -> Iterable[tuple[object, ...]]:
     region = await accounts.region(db, account) if any(isinstance(change, Change) and _needs_region(change) for change in changes) else None
     rows: dict[tuple[str, str], tuple[object, ...]] = {}
     faults: list[Fault] = []
+    shared = clean(shared, ("message",), VALUE_LENGTH, faults)
     for index, change in enumerate(changes):
         if isinstance(change, list):
             faults.extend(change)
             continue
-        message = clean(change.message, (index, "message"), VALUE_LENGTH, faults)
+        message = clean(change.message, (index, "message"), VALUE_LENGTH, faults) or shared
         if change.type is not TokenType.EMAIL and change.reason in (Reason.HARDBOUNCED, Reason.SPAM):
             faults.append(Fault((index, "reason"), f"must be {Reason.CONTACT} or {Reason.USER} for this type"))
         try:
@@ -216,7 +220,7 @@ async def _rows(db: Queries, account: AccountId, changes: Sequence[Change | list
         except ValueError as error:
             faults.append(Fault((index, "value"), str(error)))
             continue
-        rows[change.type, key] = (change.type, key, shown, change.is_active, change.reason, message)
+        rows[change.type, key] = (change.type, key, shown, fold(shown), change.is_active, change.reason, message)
     if faults:
         raise InvalidError(faults)
     return rows.values()
@@ -282,9 +286,9 @@ async def history(db: Database, account: AccountId, type: TokenType, value: str,
     return Listed([Entry(**row) for row in rows], await db.fetchval(HISTORY_TOTAL, account, type, key) or 0)
 
 
-SHORTEST_SUBSTRING = 3  # shorter ones have no trigram to be found by: prefixes, by the primary key
-SEARCH_CONDITION = "account_id = $1 AND is_active AND type = ANY($2) AND key LIKE $3"
-SEARCH = f"SELECT {STATE} FROM consent_token WHERE {SEARCH_CONDITION} ORDER BY changed_at DESC, type, key OFFSET $4 LIMIT $5"
+SHORTEST_SUBSTRING = 3  # shorter ones have no trigram within a word, only at its start
+SEARCH_CONDITION = "account_id = $1 AND is_active AND value_key LIKE ANY($2::text[])"
+SEARCH = f"SELECT {STATE} FROM consent_token WHERE {SEARCH_CONDITION} ORDER BY changed_at DESC, type, key OFFSET $3 LIMIT $4"
 SEARCH_TOTAL = f"SELECT count(*) FROM consent_token WHERE {SEARCH_CONDITION}"
 
 
@@ -293,14 +297,14 @@ async def search(db: Database, account: AccountId, query: str, page: Page) -> Li
     sought = fold(query.strip()).replace("\0", "")
     if not sought:
         return Listed([], 0)
-    if query.startswith(" ") and sought[:1].isdigit():
-        sought = "+" + sought  # a plus that arrived as a space
-    elif sought.startswith("00"):
-        sought = "+" + sought[2:]
-    pattern = like(sought, anywhere=len(sought) >= SHORTEST_SUBSTRING)
-    values = (account, list(TokenType), pattern)
-    rows = await db.fetch(SEARCH, *values, page.skip, page.take)
-    return Listed([Token(**row) for row in rows], await db.fetchval(SEARCH_TOTAL, *values))
+    ways = [sought]
+    if query.startswith(" ") and sought[0].isdigit():
+        ways = ["+" + sought]  # a plus that arrived as a space
+    elif sought.startswith("00") and len(sought) > len("00"):
+        ways.append("+" + sought[2:])
+    patterns = [like(way, anywhere=len(way) >= SHORTEST_SUBSTRING) for way in ways]
+    rows = await db.fetch(SEARCH, account, patterns, page.skip, page.take)
+    return Listed([Token(**row) for row in rows], await db.fetchval(SEARCH_TOTAL, account, patterns))
 
 
 def like(text: str, *, anywhere: bool = True) -> str:

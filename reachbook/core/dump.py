@@ -12,7 +12,7 @@ from reachbook.core.consent import TokenType
 from reachbook.core.contacts import ADDRESSES, FIRST_GROUP, reachable
 from reachbook.core.errors import ConflictError
 from reachbook.core.ids import AccountId
-from reachbook.database.queries import Database, Write
+from reachbook.database.queries import Database, Record, Write
 from reachbook.database.values import Values
 
 Attribute = Literal["id", "group_id", "first_name", "insertion", "last_name", "email", "phone", "phone_country", "created_at", "field"]
@@ -77,34 +77,47 @@ async def dump(
     The statement that reads the contacts also reads the ledger (invariant 1). Call `refuse_locked` first.
     """
     values = Values(account)
-    union = await _union(db, account, type, selection, cursor, values)
     row = _csv_row(columns) if form.kind == "csv" else _json_row(columns, form)
-    query = f"SELECT {row} FROM ({union}) d ORDER BY d.id {_limit(cursor, values)}"
+    query = _query(await db.fetch(GROUPS, account, list(selection.groups)), type, selection, cursor, row, values)
     # JSON text has no raw control character, so with these as quote and delimiter COPY leaves it as it is.
     options = {"format": "csv"} if form.kind == "csv" else {"format": "csv", "quote": "\x01", "delimiter": "\x02"}
     await db.stream(query, values.bound, write, options)
 
 
-async def _union(db: Database, account: AccountId, type: TokenType, selection: Selection, cursor: Cursor, values: Values) -> str:
-    """The contacts of the selection, each once. Every branch ends at the cursor's `take`, so a page costs a page."""
-    has_address = _has_address(type) if selection.reachable_only else "true"
-    branches: list[str] = []
-    for group in await db.fetch(GROUPS, account, list(selection.groups)):
-        condition = "true" if group["bypass_opt_out"] else reachable(type, "false")
-        branches.append(f"""(
-            SELECT c.*, m.group_id FROM membership m JOIN contact c ON c.account_id = m.account_id AND c.id = m.contact_id
-            WHERE m.account_id = $1 AND m.group_id = {values.add(group["id"])} AND {condition} AND {has_address}
-                {_after(cursor, "m.contact_id", values)} ORDER BY m.contact_id {_limit(cursor, values)})""")
+def _query(
+    groups: Sequence[Record], type: TokenType, selection: Selection, cursor: Cursor, row: str, values: Values
+) -> str:
+    """The contacts of the selection, each once, in the order of their ids.
+
+    Members of one group, the usual dump, are one join in the order of two indexes. Of several branches each ends at the cursor's `take`, so
+    that a page costs a page.
+    """
+    condition = f"AND {_has_address(type)}" if selection.reachable_only else ""
+    branches = [_members(group, type, condition, cursor, values) for group in groups]
     if selection.contacts or not branches:
-        branches.append(f"""(
-            SELECT c.*, g.id AS group_id FROM contact c
-            LEFT JOIN contact_group g ON g.account_id = c.account_id AND g.id = {FIRST_GROUP}
-            WHERE c.account_id = $1 AND c.id = ANY({values.add(list(selection.contacts), "uuid[]")})
-                AND NOT coalesce(g.is_locked_for_sending, false)
-                AND {reachable(type, "coalesce(g.bypass_opt_out, false)")} AND {has_address}
-                {_after(cursor, "c.id", values)} ORDER BY c.id {_limit(cursor, values)})""")
-    union = " UNION ALL ".join(branches)
-    return union if len(branches) == 1 else f"SELECT DISTINCT ON (u.id) u.* FROM ({union}) u ORDER BY u.id"
+        branches.append(_named(selection.contacts, type, condition, cursor, values))
+    if len(branches) == 1:
+        return f"SELECT {row} {branches[0]}"
+    union = " UNION ALL ".join(f"(SELECT c.*, m.group_id {branch})" for branch in branches)
+    rows = f"(SELECT DISTINCT ON (u.id) u.* FROM ({union}) u ORDER BY u.id)"
+    return f"SELECT {row} FROM {rows} c CROSS JOIN LATERAL (SELECT c.group_id) m ORDER BY c.id {_limit(cursor, values)}"
+
+
+def _members(group: Record, type: TokenType, condition: str, cursor: Cursor, values: Values) -> str:
+    consent = "" if group["bypass_opt_out"] else f"AND {reachable(type, 'false')}"
+    return f"""
+    FROM membership m JOIN contact c ON c.account_id = m.account_id AND c.id = m.contact_id
+    WHERE m.account_id = $1 AND m.group_id = {values.add(group["id"])} {consent} {condition} {_after(cursor, "m.contact_id", values)}
+    ORDER BY m.contact_id {_limit(cursor, values)}"""
+
+
+def _named(contacts: Sequence[UUID], type: TokenType, condition: str, cursor: Cursor, values: Values) -> str:
+    return f"""
+    FROM contact c LEFT JOIN LATERAL {FIRST_GROUP} m ON true
+    LEFT JOIN contact_group g ON g.account_id = c.account_id AND g.id = m.group_id
+    WHERE c.account_id = $1 AND c.id = ANY({values.add(list(contacts), "uuid[]")}) AND NOT coalesce(g.is_locked_for_sending, false)
+        AND {reachable(type, "coalesce(g.bypass_opt_out, false)")} {condition} {_after(cursor, "c.id", values)}
+    ORDER BY c.id {_limit(cursor, values)}"""
 
 
 def _has_address(type: TokenType) -> str:
@@ -120,7 +133,9 @@ def _limit(cursor: Cursor, values: Values) -> str:
     return "" if cursor.take is None else f"LIMIT {values.add(cursor.take, 'bigint')}"
 
 
-INSTANT = """to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+# Instants are stored in milliseconds; a microsecond more makes PostgreSQL write all digits, of which three are kept. Three times as
+# fast as to_char.
+INSTANT = "left(to_json(c.created_at AT TIME ZONE 'UTC' + interval '1 microsecond')::text, 24)"
 
 
 def _csv_row(columns: Sequence[Column]) -> str:
@@ -129,35 +144,43 @@ def _csv_row(columns: Sequence[Column]) -> str:
 
 def _csv_value(column: Column) -> str:
     if column.field is not None:
-        return f"d.field_values ->> '{int(column.field)}'"
-    return INSTANT if column.attribute == "created_at" else f"d.{column.attribute}"
+        return f"c.field_values ->> '{int(column.field)}'"
+    if column.attribute == "created_at":
+        return f"substr({INSTANT}, 2) || 'Z'"
+    return _value(column)
+
+
+def _value(column: Column) -> str:
+    return "m.group_id" if column.attribute == "group_id" else f"c.{column.attribute}"
 
 
 def _json_row(columns: Sequence[Column], form: Form) -> str:
     """The object's text put together; `id` stands first and is always there, so every other part brings its comma."""
-    fields = [str(int(column.field)) for column in columns if column.field is not None]
-    parts = [f"""'{{"{columns[0].label}":"' || d.id || '"'"""]
+    fields = [column.field for column in columns if column.field is not None]
+    parts = [f"""'{{"{columns[0].label}":"' || c.id || '"'"""]
     parts += [_json_part(column) for column in columns[1:] if column.field is None]
     if fields:
         parts.append(_json_values(fields, form))
     return " || ".join([*parts, "'}'"])
 
 
+PLAIN = ("group_id", "phone", "phone_country")
+"""Attributes with nothing in them that JSON escapes."""
+
+
 def _json_part(column: Column) -> str:
-    name, value = f'"{column.label}"', f"d.{column.attribute}"
+    name, value = f'"{column.label}"', _value(column)
     if column.attribute == "created_at":
-        return f"""',{name}:"' || {INSTANT} || '"'"""
+        return f"""',{name}:' || {INSTANT} || 'Z"'"""
     if column.attribute in PLAIN:
         return f"""coalesce(',{name}:"' || {value} || '"', '')"""
     return f"""coalesce(',{name}:' || to_json({value})::text, '')"""
 
 
-PLAIN = ("group_id", "phone", "phone_country")
-"""Attributes with nothing in them that JSON escapes."""
-
-
-def _json_values(fields: Sequence[str], form: Form) -> str:
+def _json_values(fields: Sequence[int], form: Form) -> str:
+    """A part for each field of the account: a sub-select over those of the contact would cost as much as all the rest."""
     key, value = form.pair
-    return f"""CASE WHEN d.field_values = '{{}}' THEN '' ELSE coalesce(',"{form.values}":[' || (
-        SELECT string_agg('{{"{key}":' || k.key || ',"{value}":' || to_json(k.value)::text || '}}', ',' ORDER BY k.key::bigint)
-        FROM jsonb_each_text(d.field_values) k WHERE k.key = ANY('{{{",".join(fields)}}}')) || ']', '') END"""
+    parts = [
+        f"""coalesce(',{{"{key}":{field:d},"{value}":' || to_json(c.field_values ->> '{field:d}')::text || '}}', '')""" for field in fields
+    ]
+    return f"""coalesce(',"{form.values}":[' || substr(nullif({" || ".join(parts)}, ''), 2) || ']', '')"""

@@ -109,7 +109,6 @@ def _all_occur(column: str, conditions: list[Term], values: Values) -> str:
     return " AND ".join(_occurs(column, term, values) for term in conditions)
 
 
-GROUPS_NAMED = "SELECT g.id FROM contact_group g WHERE g.account_id = $1 AND NOT g.is_hidden AND "
 IN_GROUPS = (
     "EXISTS (SELECT 1 FROM membership w WHERE w.account_id = s.account_id AND w.contact_id = s.contact_id AND w.group_id = ANY({}::uuid[]))"
 )
@@ -123,16 +122,16 @@ async def _contact_condition(db: Database, account: AccountId, conditions: list[
     own = [_occurs("s.text", term, values) for term in conditions]
     if len(conditions) == 1:
         return own[0]
-    parts: list[str] = []
-    by_group = False
-    for term, occurs in zip(conditions, own, strict=True):
-        named = Values(account)
-        found = [row["id"] for row in await db.fetch(GROUPS_NAMED + _occurs("g.name_key", term, named), *named.bound)]
-        by_group = by_group or bool(found)
-        parts.append(f"({occurs} OR {IN_GROUPS.format(values.add(found))})" if found else occurs)
-    if by_group:
-        parts.append("(" + " OR ".join(own) + ")")
-    return " AND ".join(parts)
+    asked = Values(account)
+    answers = ", ".join(f"array_agg(g.id) FILTER (WHERE {_occurs('g.name_key', term, asked)})" for term in conditions)
+    named = await db.fetchrow(f"SELECT {answers} FROM contact_group g WHERE g.account_id = $1 AND NOT g.is_hidden", *asked.bound)
+    by_group = list(named.values()) if named else []
+    if not any(by_group):
+        return " AND ".join(own)
+    parts = [
+        f"({occurs} OR {IN_GROUPS.format(values.add(found))})" if found else occurs for occurs, found in zip(own, by_group, strict=True)
+    ]
+    return " AND ".join([*parts, "(" + " OR ".join(own) + ")"])
 
 
 IN_VISIBLE = """

@@ -5,11 +5,12 @@ import re
 from typing import NamedTuple
 
 from reachbook.core import phone
+from reachbook.core.errors import invalid
 from reachbook.core.text import fold
 
 NUMBER_WORD = re.compile(r"[+]?[\d.\-()/]*\d[\d.\-()/]*")
 FEWEST_DIGITS = 4  # fewer are a house number or a year, not a phone number written in parts
-MOST_WORDS = 10
+MOST_WORDS = 50
 
 
 class Term(NamedTuple):
@@ -22,11 +23,14 @@ def terms(query: str, region: str | None) -> list[Term]:
     """The conditions of a query, all of which must hold; none for a blank one.
 
     Words that together can be a phone number, however written (`0031 6 …`, `+31…`, `06-…` in the region, a `+` that arrived as
-    a space), are one condition: the number's digits, or else every word by itself.
+    a space), are one condition: the number's digits, or else every word by itself. Raises InvalidError for too many words.
     """
     found: list[Term] = []
     run: list[str] = []
-    for word in [*fold(query.replace("\0", " ")).split()[:MOST_WORDS], ""]:
+    words = fold(query.replace("\0", " ")).split()
+    if len(words) > MOST_WORDS:
+        raise invalid("q", f"must be at most {MOST_WORDS} words")
+    for word in [*words, ""]:
         if word and NUMBER_WORD.fullmatch(word):
             run.append(word)
             continue
@@ -42,7 +46,7 @@ def _number(words: list[str], region: str | None) -> Term:
     literal = tuple(words)
     digits = re.sub(r"\D", "", "".join(words))
     if len(digits) < FEWEST_DIGITS:
-        return Term((literal,))
+        return Term((tuple(word.lstrip("+") for word in words),))
     ways = [literal, (digits,)]
     if digits.startswith("00"):
         ways.append((digits[2:],))

@@ -12,13 +12,15 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 import pyjson5
-from msgspec.inspect import ListType, NoneType, StructType, Type, UnionType, type_info
+from msgspec.inspect import AnyType, ListType, NoneType, StructType, Type, UnionType, type_info
 
 from reachbook.core.errors import Fault, InvalidError, Path, TooLargeError
 from reachbook.core.limits import ROWS_PER_CALL
 from reachbook.http.errors import MalformedError
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+UNREAD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 EXPECTED = {
     "str": "text",
@@ -43,7 +45,7 @@ class Reader(Generic[T]):
         """One object; no body and `null` are an empty one. Raises MalformedError, InvalidError."""
         try:
             return self._object.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREAD:
             raw = parse(body, charset)
         faults: list[Fault] = []
         read = _read({} if raw is None else raw, self._type, (), faults)
@@ -58,7 +60,7 @@ class Reader(Generic[T]):
         """
         try:
             return _bounded(self._batch.decode(body))
-        except (msgspec.DecodeError, RecursionError):
+        except UNREAD:
             raw = parse(body, charset)
         if not isinstance(raw, list | None):
             raise InvalidError([Fault((), "must be an array")])
@@ -80,7 +82,7 @@ def parse(body: bytes, charset: str = "utf-8") -> Any:
         return None
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREAD as error:
         strict = str(error)
     try:
         return pyjson5.decode(text)
@@ -115,6 +117,8 @@ def _read(raw: Any, type: Type, path: Path, faults: list[Fault]) -> Any:
     if isinstance(type, UnionType):
         kinds = [kind for kind in type.types if not isinstance(kind, NoneType)]
         return None if raw is None and len(kinds) < len(type.types) else _read(raw, kinds[0], path, faults)
+    if isinstance(type, AnyType):
+        return raw
     if isinstance(type, StructType):
         return _read_object(raw, type, path, faults)
     if isinstance(type, ListType):

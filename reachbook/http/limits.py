@@ -1,6 +1,7 @@
 """Time limits: a request must be read and its answer begun in time; a streamed answer lasts as long as its client reads."""
 
 import asyncio
+import contextlib
 from typing import NamedTuple
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,6 +9,10 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from reachbook.http.errors import DeadlineError
 
 STALLED_SECONDS = 60.0  # a client that takes nothing of a stream for so long is gone
+
+
+TOO_LARGE = 413
+DRAINED_BYTES, DRAINED_SECONDS = 200 * 2**20, 20.0
 
 
 class Limits(NamedTuple):
@@ -32,6 +37,8 @@ class Deadline:
                 async def begun(message: Message) -> None:
                     if message["type"] == "http.response.start":
                         deadline.reschedule(None)
+                        if message["status"] == TOO_LARGE:
+                            await _drain(receive)
                     if message.get("more_body"):
                         async with asyncio.timeout(STALLED_SECONDS):
                             await send(message)
@@ -41,3 +48,15 @@ class Deadline:
                 await self.app(scope, receive, begun)
         except TimeoutError:
             raise DeadlineError(f"The request took longer than {self.seconds:g} seconds.") from None
+
+
+async def _drain(receive: Receive) -> None:
+    """Read what a client is still sending, within bounds: one that is cut off while it sends never sees the answer."""
+    rest = DRAINED_BYTES
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAINED_SECONDS):
+            while rest > 0:
+                message = await receive()
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
+                rest -= len(message.get("body", b""))

@@ -1,7 +1,7 @@
-"""Names of query parameters in any case, as the vendors' servers take them; empty ones are absent. Doubled slashes collapse."""
+"""Spellings that the vendors' servers take: query names in any case, empty parameters as absent, doubled and encoded slashes."""
 
 import re
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
@@ -9,6 +9,8 @@ from litestar.params import ParameterKwarg
 from litestar.types import Receive, Scope, Send
 
 SLASHES = re.compile("//+")
+ENCODED_SLASH = "\ue000"
+"""Stands in a path for a slash that came as %2F: part of a value, not a separator. `value_in_path` puts it back."""
 
 
 class Spelling:
@@ -20,13 +22,22 @@ class Spelling:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] == "http" and "//" in scope["path"]:
-            scope["path"] = SLASHES.sub("/", scope["path"])
+        if scope["type"] == "http":
+            path = scope["path"]
+            if b"%2f" in scope["raw_path"].lower():
+                parts = scope["raw_path"].partition(b"?")[0].decode("latin-1").split("/")
+                path = "/".join(unquote(part).replace("/", ENCODED_SLASH) for part in parts)
+            scope["path"] = SLASHES.sub("/", path) if "//" in path else path
         if scope["type"] == "http" and scope["query_string"]:
             given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="replace")
             kept = [(self._names.get(name.lower(), name), value) for name, value in given if value]
             scope["query_string"] = urlencode(kept).encode()
         await self.app(scope, receive, send)
+
+
+def value_in_path(text: str) -> str:
+    """A part of the path as the client meant it."""
+    return text.replace(ENCODED_SLASH, "/")
 
 
 def _declared(app: Litestar) -> set[str]:

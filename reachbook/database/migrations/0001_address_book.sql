@@ -108,6 +108,7 @@ CREATE TABLE consent_token (
     type       text COLLATE "C" NOT NULL,    -- email, sms, voice, voicemail, whatsapp, rcs, viber, push
     key        text COLLATE "C" NOT NULL,    -- the value as it is compared
     value      text NOT NULL,                -- the value as it was first written
+    value_key  text COLLATE "C" NOT NULL,    -- the same folded: what a search compares
     is_active  boolean NOT NULL,             -- true: opted out; false: opted in again
     was_active boolean,                      -- before the newest change; null: there was no token
     reason     text NOT NULL,
@@ -118,7 +119,7 @@ CREATE TABLE consent_token (
 );
 CREATE INDEX consent_token_newest ON consent_token (account_id, is_active, changed_at DESC, type, key);
 CREATE INDEX consent_token_newest_of_type ON consent_token (account_id, type, is_active, changed_at DESC, key);
-CREATE INDEX consent_token_search ON consent_token USING gin (account_id, key gin_trgm_ops);
+CREATE INDEX consent_token_search ON consent_token USING gin (account_id, value_key gin_trgm_ops);
 
 -- Append-only: the application's role may INSERT and SELECT, nothing else (below). Deleting contacts or groups
 -- leaves it as it is, so it refers to neither.

@@ -6,7 +6,7 @@
 # pyright: reportUnknownMemberType=false
 
 import contextlib
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -57,6 +57,9 @@ OTHERS = {
 BODY_NAME = "reachbook.body"
 """Handler option: what a batch's rows are called in the fields of errors (`contacts[3].email`)."""
 
+FIELD_NAMES = "reachbook.field_names"
+"""Handler option: what the wire calls core's names here, where that is not what it calls them elsewhere."""
+
 
 class Refused(Response[None]):
     """The answer to what was refused. Made when it is sent, because it may have to look something up.
@@ -85,7 +88,7 @@ async def _judge(request: AppRequest, error: Exception) -> Response[ErrorOut]:
     if isinstance(error, InvalidError | MalformedError | TooLargeError | ValidationException):
         await _find_object(request)
     if isinstance(error, ValidationException):
-        error = InvalidError(_parameter_faults(error))
+        error = InvalidError(_parameter_faults(request, error))
     if not isinstance(error, InvalidError):
         return _from_table(error)
     written: object = None
@@ -103,9 +106,11 @@ def _from_table(error: Exception) -> Response[ErrorOut]:
     return answer(status, message, error.message if isinstance(error, ReachbookError) else message)
 
 
-def http_error(request: AppRequest, error: HTTPException) -> Response[ErrorOut]:
+def http_error(request: AppRequest, error: HTTPException) -> Response[Any]:
     """What Litestar itself refuses: no such path, no such method, a body over the limit."""
     status = error.status_code
+    if status == 413:
+        return Refused(request, TooLargeError("The body is larger than a request may be."))
     return answer(status, OTHERS.get(status, "The request is invalid."), error.detail or OTHERS.get(status, "The request is invalid."))
 
 
@@ -120,31 +125,38 @@ def answer(status: int, message: str, detail: str, faults: list[FaultOut] | None
     return Response(ErrorOut(message, detail or message, faults or UNSET), status_code=status)
 
 
-def _parameter_faults(error: ValidationException) -> list[Fault]:
-    """A parameter that Litestar could not convert. Raises NotFoundError for one in the path: no object of ours has such an id."""
-    extra: list[dict[str, str]] = list(error.extra or [])  # type: ignore[arg-type]
-    if any(item.get("source") == "path" for item in extra):
-        raise NotFoundError("There is nothing by this id.")
-    return [Fault((item.get("key", "query"),), item["message"]) for item in extra] or [Fault(("query",), error.detail)]
+def _parameter_faults(request: AppRequest, error: ValidationException) -> list[Fault]:
+    """Parameters that Litestar could not convert, by their names on the wire."""
+    declared = request.route_handler.parsed_fn_signature.parameters
+    faults: list[Fault] = []
+    for item in cast("list[dict[str, str]]", error.extra or [{"message": error.detail}]):
+        name = item.get("key", "query")
+        kwarg = declared[name].kwarg_definition if name in declared else None
+        message = next((text for type, text in EXPECTED.items() if type in item["message"]), item["message"])
+        faults.append(Fault((getattr(kwarg, "query", None) or name,), message))
+    return faults
+
+
+EXPECTED = {"`int": "must be a whole number", "`bool": "must be true or false", "enum": "must be json or csv"}
+"""What Litestar's message names → what a client reads."""
 
 
 async def _find_object(request: AppRequest) -> None:
     if CALLER not in request.scope or request.caller.account is None:
         return
     given = request.path_params
-    try:
-        if "groupId" in given:
-            await groups.get(request.db, request.account, UUID(given["groupId"]))
-        if "contactId" in given:
-            await contacts.get(request.db, request.account, UUID(given["contactId"]))
-        if "fieldId" in given:
-            await fields.get(request.db, request.account, int(given["fieldId"]))
-    except ValueError:
-        raise NotFoundError("There is nothing by this id.") from None
+    if "groupId" in given:
+        await groups.get(request.db, request.account, UUID(given["groupId"]))
+    if "contactId" in given:
+        await contacts.get(request.db, request.account, UUID(given["contactId"]))
+    if "fieldId" in given:
+        await fields.get(request.db, request.account, int(given["fieldId"]))
 
 
 def _field(request: AppRequest, path: Path, body: object) -> str:
     """The field as the client wrote it; rows of a batch below the batch's name."""
+    names: dict[str, str] = request.route_handler.opt.get(FIELD_NAMES, {})
+    path = tuple(names.get(part, part) if isinstance(part, str) else part for part in path)
     written = written_path(body, wire_path(path))
     batch = request.route_handler.opt.get(BODY_NAME)
     return fault_name((batch, *written) if batch and (not written or isinstance(written[0], int)) else written)

@@ -16,7 +16,7 @@ from reachbook.core.ids import NIL
 from reachbook.core.limits import INT32
 from reachbook.dialects.cm_addressbook import wire
 from reachbook.dialects.cm_addressbook.auth import guard
-from reachbook.dialects.cm_addressbook.errors import BODY_NAME
+from reachbook.dialects.cm_addressbook.errors import BODY_NAME, FIELD_NAMES
 from reachbook.dialects.cm_addressbook.wire import (
     ContactIn,
     ContactOut,
@@ -37,11 +37,14 @@ from reachbook.http import streams
 from reachbook.http.body import batch, one
 from reachbook.http.paging import headers, page
 from reachbook.http.request import AppRequest
+from reachbook.http.spelling import value_in_path
 
 GROUPS, GROUP = "/groups", "/groups/{groupId:str}"
 CONTACTS, CONTACT = "/contacts", "/contacts/{contactId:str}"
 FIELDS, FIELD = "/fields", "/fields/{fieldId:str}"
 OPTOUT, OPTOUT_TYPE, OPTOUT_TOKEN = "/optout", "/optout/{tokenType:str}", "/optout/{tokenType:str}/{tokenValue:str}"
+
+OF_TOKEN = {FIELD_NAMES: {"value": "tokenValue"}}
 
 Skip = Annotated[int | None, Parameter(query="skip", description="Rows to leave out at the start.")]
 Take = Annotated[int | None, Parameter(query="take", description="Rows to answer; 1,000 unless given, 10,000 at most.")]
@@ -280,34 +283,36 @@ async def bulk_optout(
     message: Annotated[str | None, Parameter(query="message", description="Kept in each token's history.")] = None,
 ) -> int:
     """`[{"type": "sms", "value": "+31627100000", "isActive": true}, …]` → how many tokens changed their state."""
-    changes = wire.changes(data or (), message)
-    return await consent.record(request.db, request.account, changes, source=Source.API, actor=request.caller.id, now=request.now)
+    changes = wire.changes(data or ())
+    return await consent.record(
+        request.db, request.account, changes, source=Source.API, actor=request.caller.id, now=request.now, message=message
+    )
 
 
-@post(OPTOUT_TOKEN, dto=one(MessageIn), status_code=200, summary="Adds an opt-out token by type and value.", tags=["OptOut"])
+@post(OPTOUT_TOKEN, dto=one(MessageIn), opt=OF_TOKEN, status_code=200, summary="Adds an opt-out token by type and value.", tags=["OptOut"])
 async def opt_out(request: AppRequest, tokenType: str, tokenValue: str, data: MessageIn | None = None) -> OptOutOut:
     """`{"message": "string"}`, or no body → `{"type": "sms", "value": "+31627100000", "isActive": true}`."""
     return await _change(request, tokenType, tokenValue, data, is_active=True)
 
 
-@delete(OPTOUT_TOKEN, dto=one(MessageIn), status_code=200, summary="Opts in again by type and value.", tags=["OptOut"])
+@delete(OPTOUT_TOKEN, dto=one(MessageIn), opt=OF_TOKEN, status_code=200, summary="Opts in again by type and value.", tags=["OptOut"])
 async def opt_in(request: AppRequest, tokenType: str, tokenValue: str, data: MessageIn | None = None) -> OptOutOut:
     """`{"message": "string"}`, or no body → `{"type": "sms", "value": "+31627100000", "isActive": false}`."""
     return await _change(request, tokenType, tokenValue, data, is_active=False)
 
 
 async def _change(request: AppRequest, type: str, value: str, data: MessageIn | None, *, is_active: bool) -> OptOutOut:
-    asked = Change(consent.token_type(type, "tokenType"), value, is_active, message=data.message if data else None)
+    asked = Change(consent.token_type(type, "tokenType"), value_in_path(value), is_active, message=data.message if data else None)
     return wire.optout_out(
         await consent.change(request.db, request.account, asked, source=Source.API, actor=request.caller.id, now=request.now)
     )
 
 
-@get(OPTOUT_TOKEN, summary="Gets an opt-out token by type and value.", tags=["OptOut"])
+@get(OPTOUT_TOKEN, opt=OF_TOKEN, summary="Gets an opt-out token by type and value.", tags=["OptOut"])
 async def get_optout(request: AppRequest, tokenType: str, tokenValue: str) -> OptOutOut:
     """404 if the address was never asked."""
     type = consent.token_type(tokenType, "tokenType")
-    return wire.optout_out(await consent.get(request.db, request.account, type, tokenValue))
+    return wire.optout_out(await consent.get(request.db, request.account, type, value_in_path(tokenValue)))
 
 
 @get(OPTOUT, summary="Gets all opt-out tokens of an account.", tags=["OptOut"])
@@ -374,16 +379,17 @@ async def export_optouts(
         await write(b"OptOutType,OptOutValue,DateUtc,Reason,Message\r\n")
         await consent.export(request.db, request.account, streams.csv_lines(write))
 
-    return streams.Streamed(produce, "text/csv; charset=utf-8", {"content-disposition": 'attachment; filename="optouts.csv"'})
+    return streams.Streamed(produce, "text/csv", {"content-disposition": 'attachment; filename="optouts.csv"'})
 
 
-@get(f"{OPTOUT_TOKEN}/history", summary="Gets the history of an opt-out token.", tags=["OptOut"])
+@get(f"{OPTOUT_TOKEN}/history", opt=OF_TOKEN, summary="Gets the history of an opt-out token.", tags=["OptOut"])
 async def list_history(
     request: AppRequest, tokenType: str, tokenValue: str, skip: Skip = None, take: Take = None
 ) -> Response[list[HistoryOut]]:
     """`[{"createdOnUtc", "createdBy", "isActive", "message", "reason", "source"}, …]`, newest first."""
     asked = page(skip, take)
-    listed = await consent.history(request.db, request.account, consent.token_type(tokenType, "tokenType"), tokenValue, asked)
+    type = consent.token_type(tokenType, "tokenType")
+    listed = await consent.history(request.db, request.account, type, value_in_path(tokenValue), asked)
     return Response([wire.history_out(entry) for entry in listed.rows], headers=headers(asked, listed))
 
 
@@ -423,7 +429,7 @@ async def dump_contacts(
         await dump.dump(request.db, request.account, type, selection, cursor, columns, form, rows.write)
         await rows.end()
 
-    return streams.Streamed(produce, "text/csv; charset=utf-8" if as_csv else MediaType.JSON)
+    return streams.Streamed(produce, "text/csv" if as_csv else MediaType.JSON)
 
 
 @get("/search", summary="Searches contacts and groups.", tags=["Search"])

@@ -72,8 +72,8 @@ class ContactIn(contacts.Draft, rename=CORE_NAMES, forbid_unknown_fields=True):
     phone_country: str | UnsetType | None = UNSET
     values: list[CustomValue] | UnsetType | None = UNSET  # pyright: ignore[reportIncompatibleVariableOverride] - only read
     group_id: str | UnsetType | None = UNSET
-    id: str | UnsetType | None = UNSET
-    created_on: str | UnsetType | None = UNSET
+    id: Any = UNSET
+    created_on: Any = UNSET
 
 
 class GroupIn(groups.Draft, rename=CORE_NAMES, forbid_unknown_fields=True):
@@ -86,18 +86,18 @@ class GroupIn(groups.Draft, rename=CORE_NAMES, forbid_unknown_fields=True):
     is_locked_for_sending: bool | UnsetType | None = UNSET
     is_marketing: bool | UnsetType | None = UNSET
     bypass_opt_out: bool | UnsetType | None = UNSET
-    id: str | UnsetType | None = UNSET
-    created_on: str | UnsetType | None = UNSET
-    contacts_amount: int | UnsetType | None = UNSET
-    empty_emails: int | UnsetType | None = UNSET
-    empty_numbers: int | UnsetType | None = UNSET
+    id: Any = UNSET
+    created_on: Any = UNSET
+    contacts_amount: Any = UNSET
+    empty_emails: Any = UNSET
+    empty_numbers: Any = UNSET
 
 
 class FieldIn(Incoming):
     """A field as it is posted."""
 
     name: str | None = None
-    id: int | None = None
+    id: Any = None
 
 
 class MessageIn(Incoming):
@@ -356,7 +356,7 @@ def wire_path(path: Path) -> Path:
     return tuple(CORE_NAMES.get(part, part) if isinstance(part, str) else part for part in path)
 
 
-def changes(rows: Sequence[OptOutIn | list[Fault]], message: str | None) -> list[Change | list[Fault]]:
+def changes(rows: Sequence[OptOutIn | list[Fault]]) -> list[Change | list[Fault]]:
     """A bulk of opt-outs for core. An unknown type is the row's fault; isActive is true unless it is false."""
     read: list[Change | list[Fault]] = []
     for index, row in enumerate(rows):
@@ -365,7 +365,7 @@ def changes(rows: Sequence[OptOutIn | list[Fault]], message: str | None) -> list
         elif (type := TYPES.get(row.type.strip().lower())) is None:
             read.append([Fault((index, "type"), f"must be one of {', '.join(TYPES)}")])
         else:
-            read.append(Change(type, row.value, row.is_active is not False, message=message))
+            read.append(Change(type, row.value, row.is_active is not False))
     return read
 
 
