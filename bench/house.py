@@ -167,7 +167,7 @@ def _server(location: Location) -> Any:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REACHBOOK_")}
-    environment |= {"REACHBOOK_PORT": str(port), "REACHBOOK_LOG_LEVEL": "warning"} | ({"REACHBOOK_PROCESSES": os.environ["XPROC"]} if "XPROC" in os.environ else {})
+    environment |= {"REACHBOOK_PORT": str(port), "REACHBOOK_LOG_LEVEL": "warning"}
     environment |= {"REACHBOOK_DATABASE_URL": location.app_url, "REACHBOOK_DATABASE_OWNER_URL": location.owner_url}
     process = subprocess.Popen([sys.executable, "-m", "reachbook", "serve"], env=environment, stdout=subprocess.DEVNULL)
     try:
@@ -212,9 +212,7 @@ class Http:
 
     async def json(self, method: str, path: str, body: object = None) -> Any:
         """The parsed answer of a small call."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", method=method, headers={"X-CM-PRODUCTTOKEN": self.token}
-        )
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, headers={"X-CM-PRODUCTTOKEN": self.token})
         data = None if body is None else msgspec.json.encode(body)
         with urllib.request.urlopen(request, data) as answer:  # noqa: S310
             return msgspec.json.decode(answer.read())

@@ -104,6 +104,6 @@ async def new_client(db: Database, url: str, name: str, region: str | None, scop
     """A client of a new account."""
     account = await accounts.create(db, ids.new_id(), name, region, ids.now())
     token = await tokens.create(db, account.id, ids.new_id(), name=name, scopes=scopes, now=ids.now())
-    client = Client(base_url=f"{url}/addressbook/v2/accounts/{account.id}/", headers={"X-CM-PRODUCTTOKEN": token}, timeout=60)
+    client = Client(base_url=f"{url}/addressbook/v2/accounts/{account.id}/", headers={"X-CM-PRODUCTTOKEN": token}, timeout=60, verify=False)
     client.account, client.token = account.id, token
     return client

@@ -84,9 +84,7 @@ async def dump(
     await db.stream(query, values.bound, write, options)
 
 
-def _query(
-    groups: Sequence[Record], type: TokenType, selection: Selection, cursor: Cursor, row: str, values: Values
-) -> str:
+def _query(groups: Sequence[Record], type: TokenType, selection: Selection, cursor: Cursor, row: str, values: Values) -> str:
     """The contacts of the selection, each once, in the order of their ids.
 
     Members of one group, the usual dump, are one join in the order of two indexes. Of several branches each ends at the cursor's `take`, so

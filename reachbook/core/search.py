@@ -30,6 +30,9 @@ class FoundContact(NamedTuple):
 Found = Group | FoundContact
 
 
+NAME_LINE = "split_part(x.text, E'\\n', 1)"
+
+
 async def search_groups(db: Database, account: AccountId, query: str, page: Page) -> Listed[Found]:
     """Visible groups whose name has every word: those whose name starts with the query first, then by name."""
     conditions = terms(query, None)
@@ -49,7 +52,7 @@ async def search_groups(db: Database, account: AccountId, query: str, page: Page
 async def search_contacts(
     db: Database, account: AccountId, query: str, page: Page, *, group: UUID | None = None, exclude_marketing: bool = False
 ) -> Listed[Found]:
-    """Contacts by relevance: the name is the query, starts with it, has a word that starts with it, has it at all; then by name.
+    """Contacts by relevance: the name is the query, starts with it, has it at the start of a word, has every word; then by name.
 
     Without `group` those that are only in hidden groups are left out. Raises NotFoundError for an unknown group.
     """
@@ -71,7 +74,8 @@ async def search_contacts(
             WHEN x.text LIKE {values.add(like(phrase, anywhere=False)[:-1] + chr(10) + "%")} THEN 0
             WHEN x.text LIKE {values.add(like(phrase, anywhere=False))} THEN 1
             WHEN x.text LIKE {values.add("% " + like(phrase, anywhere=False))} THEN 2
-            ELSE 3 END, split_part(x.text, E'\\n', 1), x.contact_id) AS place, count(*) OVER () AS total
+            WHEN {_all_occur(NAME_LINE, conditions, values)} THEN 3
+            ELSE 4 END, {NAME_LINE}, x.contact_id) AS place, count(*) OVER () AS total
     FROM candidates x ORDER BY place OFFSET {values.add(page.skip)} LIMIT {values.add(page.take)}
     """
     sql = f"""
