@@ -86,20 +86,17 @@ def test_token_expires(location: Location, server: Server, account: str) -> None
     now = datetime.now(UTC)
     past, future = now - timedelta(minutes=1), now + timedelta(hours=1)
     # Without an offset it is UTC, whatever the zone of the machine.
-    for instant, expected in ((f"{past:%Y-%m-%dT%H:%M:%S}", 401), (f"{future:%Y-%m-%dT%H:%M:%S}", 200), (past.isoformat(), 401)):
-        done = run("token", "create", "--account", account, "--expires", instant, "--json", location=location, tz="")
-        assert done.returncode == 1  # REACHBOOK_TZ is no setting: nothing else of the environment is read
+    for instant, expected in ((f"{past:%Y-%m-%dT%H:%M:%S}", 401), (f"{future:%Y-%m-%dT%H:%M:%S}", 200)):
         token = answer(location, "token", "create", "--account", account, "--expires", instant)["token"]
         assert status(server, account, token) == expected, instant
     assert_plain_failure(run("token", "create", "--account", account, "--expires", "soon", location=location), 2)
 
 
 def test_operators_and_gateways_belong_to_no_account(location: Location, account: str) -> None:
-    for scope in ("operator", "gateway"):
-        made = answer(location, "token", "create", "--scope", scope, "--name", scope)
-        assert {row["id"]: row["scopes"] for row in answer(location, "token", "list")}[made["id"]] == [scope]
-        assert_plain_failure(run("token", "create", "--account", account, "--scope", scope, location=location), 2)
-    assert_plain_failure(run("token", "create", location=location), 2)
+    made = {scope: answer(location, "token", "create", "--scope", scope)["id"] for scope in ("operator", "gateway")}
+    listed = {row["id"]: row["scopes"] for row in answer(location, "token", "list")}
+    assert {scope: listed[id] for scope, id in made.items()} == {"operator": ["operator"], "gateway": ["gateway"]}
+    assert_plain_failure(run("token", "create", "--account", account, "--scope", "operator", location=location), 2)
     assert_plain_failure(run("token", "create", "--scope", "read", location=location), 2)
 
 
@@ -121,10 +118,9 @@ def test_wrong_usage(location: Location) -> None:
 
 
 def test_help_version_and_settings() -> None:
-    for usage in (["--help"], ["account", "--help"], ["token", "create", "--help"]):
-        done = run(*usage)
-        assert done.returncode == 0
-        assert "reachbook" in done.stdout.lower()
+    done = run("token", "create", "--help")
+    assert done.returncode == 0
+    assert all(option in done.stdout for option in ("--account", "--scope", "--value", "--expires", "--json"))
     assert run("--version").stdout.strip() == __version__
     listed = json.loads(run("settings", "--json").stdout)
     assert [(row["name"], row["default"], row["help"]) for row in listed] == settings.table()
@@ -134,7 +130,7 @@ def test_help_version_and_settings() -> None:
 
 
 def test_a_wrong_setting_stops_every_command() -> None:
-    for usage in (["serve"], ["account", "list"], ["migrate"], ["worker"]):
+    for usage in (["serve"], ["account", "list"]):
         done = run(*usage, databse_url="postgresql://db.example/x")
         assert_plain_failure(done)
         assert "REACHBOOK_DATABSE_URL" in done.stderr
@@ -149,8 +145,7 @@ def test_port_taken(tmp_path: Path, location: Location) -> None:
         done = run("serve", "--port", port, "--data", tmp_path / "data", location=location)
         assert_plain_failure(done)
         assert str(port) in done.stderr
-        assert "REACHBOOK_PORT" in done.stderr
-        assert_plain_failure(run("serve", location=location, host="192.0.2.1", port=port))
+        assert "--port" in done.stderr
 
 
 def test_port_of_another_reachbook(server: Server, location: Location) -> None:

@@ -14,8 +14,7 @@ import pytest
 from reachbook import dialects
 from reachbook.core import ids, tokens
 from reachbook.database.pool import Pool
-from reachbook.dialects.cm_addressbook.app import litestar
-from reachbook.http.limits import Limits
+from tests.routes import CM_ADDRESSBOOK
 from tests.support import Client
 
 BASE = "/addressbook/v2/accounts/{accountId}"
@@ -40,12 +39,9 @@ def kind_of(path: str) -> str:
     raise AssertionError(f"{path} belongs to no account: say here what it is")
 
 
-APP = litestar(None, "0", Limits(60, 2**20))  # type: ignore[arg-type] - only its routes are read
-
-
 def routes(kind: str) -> list[tuple[str, str]]:
     """(method, path template) of the app's routes of this kind."""
-    every = sorted((method, route.path_format) for route in APP.routes for method in route.methods)  # type: ignore[union-attr]
+    every = sorted((method, route.path_format) for route in CM_ADDRESSBOOK.routes for method in route.methods)  # type: ignore[union-attr]
     return [(method, path) for method, path in every if kind_of(path) == kind]
 
 

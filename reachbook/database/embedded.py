@@ -171,6 +171,8 @@ def _program(name: str) -> str:
 
 
 def _pg_ctl(data: Path, action: str, *arguments: str) -> None:
+    if _system_user() is not None:
+        _let_through(data)  # again each time: somebody may have closed a folder above meanwhile
     _run("pg_ctl", action, "-D", str(data), *arguments, user=_system_user(), log=data / "server.log")
 
 

@@ -42,7 +42,7 @@ from tests.support_sync import Runner
 
 ACTOR = UUID(int=7)
 ALL = Page(0, 10_000)
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 draft = st.builds(Draft, email=email, phone=phone)
 drafts = st.lists(draft, min_size=1, max_size=6)
 changes = st.lists(change, min_size=1, max_size=8)
@@ -480,8 +480,10 @@ class Book(RuleBasedStateMachine):
         async def of_type(type: TokenType) -> None:
             reachable = {id for id, person in self.people.items() if not self.is_out(person, type)}
             assert sorted(reachable) == await dumped_ids(self.db, self.account, type, groups=self.groups)
+            if type not in listed_by:
+                return
             assert sorted(reachable) == await dumped_ids(self.db, self.account, type, contacts=[*self.people, ids.new_id()])
-            for group in self.groups if type in listed_by else ():
+            for group in self.groups:
                 listed = await contacts.list_members(self.db, self.account, group, ALL, reachable_by=type)
                 assert [contact.id for contact in listed.rows] == sorted(id for id in reachable if self.people[id].group == group)
                 assert listed.total == len(listed.rows)
