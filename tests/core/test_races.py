@@ -294,7 +294,7 @@ async def test_counters_folded_while_written_and_read(db: Pool, account: Account
     async def recount() -> None:
         assert await wrong_counters(db, account) == []
 
-    calls = [crowd.upload, crowd.move, crowd.update, crowd.delete, crowd.empty]
+    calls = [crowd.upload, crowd.update, crowd.delete, crowd.empty]
     async with meanwhile(crowd.fold, crowd.fold, in_between, recount):
         await asyncio.gather(grow(), grow(), tell(), tell(), *(crowd.caller(calls, 25) for _ in range(4)))
     await counts.fold(db)
