@@ -31,4 +31,3 @@ def configure(level: str, form: str) -> None:
     )
     # Libraries write through the standard library; their warnings are worth a line, their progress is not.
     logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", force=True)
-    logging.getLogger("pogo_core").setLevel(logging.ERROR)

@@ -5,6 +5,7 @@ Raises DatabaseError with what the operator has to do when the server is not rea
 # asyncpg has no types.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+import logging
 from pathlib import Path
 
 import asyncpg
@@ -16,6 +17,8 @@ from reachbook.database.queries import Queries
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 0x7265_6163_6862  # "reachb": the advisory lock that migrating processes queue for
 OLDEST_SERVER = 15
+QUIET = logging.getLogger("reachbook.migrations")
+QUIET.setLevel(logging.ERROR)  # the tool warns of each file that it applies, which is what was asked of it
 
 APP_ROLE = """
 DO $$ BEGIN
@@ -37,7 +40,7 @@ async def migrate(owner_url: str) -> None:
             raise DatabaseError(f"Reachbook needs PostgreSQL {OLDEST_SERVER} or newer; this server is {version}.")
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
         await _ensure_role(connection, version)
-        await pogo_migrate.apply(connection, MIGRATIONS, schema_name="public")
+        await pogo_migrate.apply(connection, MIGRATIONS, schema_name="public", logger=QUIET)
         await connection.execute("GRANT SELECT ON _pogo_migration TO reachbook_app")
     except asyncpg.InsufficientPrivilegeError as error:
         raise DatabaseError(

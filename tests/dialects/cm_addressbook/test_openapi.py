@@ -107,6 +107,17 @@ def test_operation_at_length(case: Case, book: Book, statuses: set[int]) -> None
     statuses.add(send(case, book))
 
 
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_a_dump_in_either_form(form: str, book: Book) -> None:
+    group = book.make("groups", name="Readers")
+    book.make(f"groups/{group}/contacts", lastName="Doe")
+    operation = SCHEMA["/addressbook/v2/accounts/{accountId}/dump/{tokenType}"]["GET"]
+    case = operation.Case(path_parameters={"accountId": book.account, "tokenType": "sms"}, query={"groupIds": [group], "format": form})
+    answer = case.call_and_validate(base_url=book.url, session=book.session, checks=CHECKS, timeout=60)
+    assert answer.status_code == 200
+    assert "Doe" in answer.text
+
+
 async def test_the_server_serves_this_document(anonymous: httpx.AsyncClient) -> None:
     assert (await anonymous.get(f"{REFERENCE}/openapi.json")).json() == DOCUMENT
 
