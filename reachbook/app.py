@@ -81,7 +81,10 @@ class Reachbook:
         async def read_figures() -> list[figures.Figure]:
             for state, value in db.figures().items():
                 POOL.labels(state).set(value)
-            return await figures.read(db)
+            try:
+                return [figures.database_up(1.0), *await figures.read(db)]
+            except UnavailableError:
+                return [figures.database_up(0.0)]
 
         self._house = house.build(missing, read_figures, REFERENCES, __version__)
 

@@ -163,6 +163,9 @@ def settings(*, as_json: AsJson = False) -> None:
     if as_json:
         _answer([{"name": name, "default": default, "help": text} for name, default, text in rows])
         return
+    if not sys.stdout.isatty():
+        print("\n".join("\t".join(row) for row in rows))
+        return
     table = Table("Variable", "Default", "What it is for")
     for row in rows:
         table.add_row(*row)

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 PREFIX = "REACHBOOK_"
 
-Seconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(ge=0.001, le=86_400)]
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -65,7 +65,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     """Read the environment. Raises SettingsError."""
     given: dict[str, str] = {}
     for variable, value in environ.items():
-        if variable.startswith(PREFIX):
+        if variable.startswith(PREFIX) and value.strip():  # blank: not given, as compose files write it
             name, text = _read(variable, value)
             if name in given:
                 raise SettingsError(f"{PREFIX}{name.upper()} is given twice: by itself and as a file.")

@@ -361,47 +361,62 @@ WHERE account_id = $1 AND id = $2
 """
 
 
+class Held(NamedTuple):
+    """A contact that nobody else changes until the transaction ends, the ids of its groups, and these groups with the new one."""
+
+    contact: Contact
+    of_groups: list[UUID]
+    groups: list[groups.Lockable]
+
+
 async def update(db: Database, account: AccountId, id: UUID, draft: Draft, *, now: datetime, move_to: UUID | None = None) -> Contact:
     """Set what the draft names; `values`, when named, replace the set. `move_to` moves the contact out of its first group,
     unless it is in that group already. Raises NotFoundError (also for that group), InvalidError, ConflictError if a group is locked.
     """
-    async with db.transaction() as tx:
-        stored, of_groups, held = await _lock(tx, account, id, move_to)
-        faults: list[Fault] = []
-        merged = _merged(stored, draft)
-        facts = check(merged, await _asker(tx, account, [merged]), (), faults)
-        if faults:
-            raise InvalidError(faults)
-        for group in held:
-            groups.refuse_locked(group)
-        before = await counts.of_contacts(tx, account, [id])
-        await tx.execute(UPDATE, account, id, *facts, now)
-        if move_to is not None and move_to not in of_groups:
-            await _move(tx, account, id, of_groups[:1], move_to, now)
-            of_groups = [*of_groups[1:], move_to]
-        await counts.add(tx, account, counts.negated(before) + await counts.of_contacts(tx, account, [id]))
-        text = indexing.search_text(facts.first_name, facts.insertion, facts.last_name, facts.email, facts.phone, _company(facts))
-        await indexing.replace(tx, account, id, text)
-    shown = move_to if move_to in of_groups else next(iter(of_groups), None)
-    return _contact(id, facts, stored.created_at, shown)
-
-
-async def _lock(tx: Transaction, account: AccountId, id: UUID, move_to: UUID | None) -> tuple[Contact, list[UUID], list[groups.Lockable]]:
-    """The contact, the ids of its groups, and these groups with the new one, all held until the transaction ends.
-
-    Groups are locked before contacts everywhere, so that nobody waits in a circle.
-    """
     while True:
-        of_groups = [row["group_id"] for row in await tx.fetch(GROUPS, account, id)]
-        held = await groups.lock(tx, account, of_groups if move_to is None else [*of_groups, move_to], "SHARE")
-        row = await tx.fetchrow(LOCK, account, id)
-        if row is None:
-            raise not_found(id)
-        if move_to is not None and move_to not in held:
-            raise groups.not_found(move_to)
-        # Losing a race is normal: the contact was moved before we held its groups. Look again.
-        if of_groups == [row["group_id"] for row in await tx.fetch(GROUPS, account, id)]:
-            return read(row), of_groups, list(held.values())
+        async with db.transaction() as tx:
+            held = await _lock(tx, account, id, move_to)
+            if held is not None:
+                return await _update(tx, account, held, draft, now, move_to)
+
+
+async def _update(tx: Transaction, account: AccountId, held: Held, draft: Draft, now: datetime, move_to: UUID | None) -> Contact:
+    stored, of_groups = held.contact, held.of_groups
+    faults: list[Fault] = []
+    merged = _merged(stored, draft)
+    facts = check(merged, await _asker(tx, account, [merged]), (), faults)
+    if faults:
+        raise InvalidError(faults)
+    for group in held.groups:
+        groups.refuse_locked(group)
+    before = await counts.of_contacts(tx, account, [stored.id])
+    await tx.execute(UPDATE, account, stored.id, *facts, now)
+    if move_to is not None and move_to not in of_groups:
+        await _move(tx, account, stored.id, of_groups[:1], move_to, now)
+        of_groups = [*of_groups[1:], move_to]
+    await counts.add(tx, account, counts.negated(before) + await counts.of_contacts(tx, account, [stored.id]))
+    text = indexing.search_text(facts.first_name, facts.insertion, facts.last_name, facts.email, facts.phone, _company(facts))
+    await indexing.replace(tx, account, stored.id, text)
+    shown = move_to if move_to in of_groups else next(iter(of_groups), None)
+    return _contact(stored.id, facts, stored.created_at, shown)
+
+
+async def _lock(tx: Transaction, account: AccountId, id: UUID, move_to: UUID | None) -> Held | None:
+    """Hold a contact with all that changes along with it; None if it was moved meanwhile: then end the transaction and look again.
+
+    Everywhere groups are locked first, then fields, then contacts, each by id, so that nobody waits in a circle.
+    """
+    of_groups = [row["group_id"] for row in await tx.fetch(GROUPS, account, id)]
+    held = await groups.lock(tx, account, of_groups if move_to is None else [*of_groups, move_to], "SHARE")
+    await fields.hold_all(tx, account)
+    row = await tx.fetchrow(LOCK, account, id)
+    if row is None:
+        raise not_found(id)
+    if move_to is not None and move_to not in held:
+        raise groups.not_found(move_to)
+    if of_groups != [row["group_id"] for row in await tx.fetch(GROUPS, account, id)]:
+        return None
+    return Held(read(row), of_groups, list(held.values()))
 
 
 def _merged(stored: Contact, draft: Draft) -> Draft:
@@ -437,15 +452,20 @@ async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_
 
     Unknown ids are ignored, or with `must_exist` a NotFoundError. Raises ConflictError if one is in a locked group.
     """
-    async with db.transaction() as tx:
-        of_groups = [row["group_id"] for row in await tx.fetch(OF_GROUPS, account, ids)]
-        for group in (await groups.lock(tx, account, of_groups, "SHARE")).values():
-            groups.refuse_locked(group)
-        found = [row["id"] for row in await tx.fetch(LOCK_ALL, account, ids)]
-        if must_exist and not found:
-            raise not_found(ids[0])
-        await counts.add(tx, account, counts.negated(await counts.of_contacts(tx, account, found)))
-        await tx.execute(DELETE, account, found)
+    while True:
+        async with db.transaction() as tx:
+            of_groups = {row["group_id"] for row in await tx.fetch(OF_GROUPS, account, ids)}
+            held = await groups.lock(tx, account, list(of_groups), "SHARE")
+            found = [row["id"] for row in await tx.fetch(LOCK_ALL, account, ids)]
+            if must_exist and not found:
+                raise not_found(ids[0])
+            if not of_groups.issuperset(row["group_id"] for row in await tx.fetch(OF_GROUPS, account, found)):
+                continue  # one was moved before we held it: let go, look again
+            for group in held.values():
+                groups.refuse_locked(group)
+            await counts.add(tx, account, counts.negated(await counts.of_contacts(tx, account, found)))
+            await tx.execute(DELETE, account, found)
+            return
 
 
 def not_found(id: UUID) -> NotFoundError:

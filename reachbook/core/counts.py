@@ -113,5 +113,15 @@ async def fold(db: Database) -> int:
     """Put the deltas of every counter together into one row; answers how many counters had any."""
     counters = await db.fetch(UNFOLDED)
     for counter in counters:
-        await db.execute(FOLD[counter["kind"]], counter["account_id"], counter["part"], new_id())
+        async with db.transaction() as tx:
+            account, part = AccountId(counter["account_id"]), counter["part"]
+            if counter["kind"] == "contact_count" and not await _is_counted(tx, account, UUID(part)):
+                continue  # the group was deleted meanwhile, and its counters with it
+            await tx.execute(FOLD[counter["kind"]], account, part, new_id())
     return len(counters)
+
+
+async def _is_counted(tx: Transaction, account: AccountId, group: UUID) -> bool:
+    """Whether there is such a group, which then stays until the transaction ends."""
+    held = "SELECT 1 FROM contact_group WHERE account_id = $1 AND id = $2 FOR KEY SHARE"
+    return group == NIL or await tx.fetchval(held, account, group) is not None

@@ -41,7 +41,7 @@ def parse(text: str) -> Email:
 
 def _parse_any(written: str) -> Email:
     try:
-        valid = email_validator.validate_email(written, check_deliverability=False)
+        valid = email_validator.validate_email(written, check_deliverability=False, strict=True)
     except email_validator.EmailNotValidError as error:
         raise EmailError(f"is not an e-mail address: {error}") from None
     local, _, domain = written.rpartition("@")

@@ -83,6 +83,7 @@ async def rename(db: Database, account: AccountId, id: int, name: str | None) ->
 
 FOR_DELETE = "SELECT is_predefined FROM field WHERE account_id = $1 AND id = $2 FOR UPDATE"
 DELETE = "DELETE FROM field WHERE account_id = $1 AND id = $2"
+HOLDERS = "SELECT id FROM contact WHERE account_id = $1 AND field_values ? $2::text ORDER BY id FOR UPDATE"
 REMOVE_VALUES = "UPDATE contact SET field_values = field_values - $2::text WHERE account_id = $1 AND field_values ? $2::text"
 
 
@@ -94,17 +95,23 @@ async def delete(db: Database, account: AccountId, id: int) -> None:
             raise _unknown(id)
         if is_predefined:
             raise ConflictError(f"Field {id} is predefined and can't be deleted; it can be renamed.")
+        await tx.fetch(HOLDERS, account, str(id))
         await tx.execute(REMOVE_VALUES, account, str(id))
         await tx.execute(DELETE, account, id)
 
 
 # KEY SHARE: none of them can be deleted before the values that refer to them are committed.
-KNOWN = "SELECT id FROM field WHERE account_id = $1 AND id = ANY($2::bigint[]) FOR KEY SHARE"
+KNOWN = "SELECT id FROM field WHERE account_id = $1 AND id = ANY($2::bigint[]) ORDER BY id FOR KEY SHARE"
 
 
 async def known(tx: Transaction, account: AccountId, ids: Iterable[int]) -> frozenset[int]:
     """Those of the ids that are fields of the account; they stay so until the transaction ends."""
     return frozenset(row["id"] for row in await tx.fetch(KNOWN, account, sorted(set(ids))))
+
+
+async def hold_all(tx: Transaction, account: AccountId) -> None:
+    """No field is deleted until the transaction ends: for who changes a contact, before the contact is locked."""
+    await tx.fetch("SELECT id FROM field WHERE account_id = $1 ORDER BY id FOR KEY SHARE", account)
 
 
 def _checked(name: str | None) -> str:

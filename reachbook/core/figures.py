@@ -16,6 +16,11 @@ class Figure(NamedTuple):
     values: Mapping[Sequence[str], float]
 
 
+def database_up(value: float) -> Figure:
+    """1 when the database answers; without it there are no other figures of its own."""
+    return Figure("reachbook_database_up", "Whether the database answers.", (), {(): value})
+
+
 TOTALS = """
 SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM contact_group),
     (SELECT coalesce(sum(contacts), 0) FROM contact_count WHERE group_id = $1)

@@ -134,9 +134,10 @@ async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_
             raise not_found(next(id for id in ids if id not in found))
         for group in found.values():
             refuse_locked(group)
+        # Before the contacts: who indexes a range holds its row first, then the contacts.
+        await tx.execute("DELETE FROM indexing_backlog WHERE account_id = $1 AND group_id = ANY($2::uuid[])", account, list(found))
         await _remove_members(tx, account, list(found))
         await counts.remove(tx, account, list(found))
-        await tx.execute("DELETE FROM indexing_backlog WHERE account_id = $1 AND group_id = ANY($2::uuid[])", account, list(found))
         await tx.execute("DELETE FROM contact_group WHERE account_id = $1 AND id = ANY($2::uuid[])", account, list(found))
 
 
@@ -155,7 +156,7 @@ async def empty(db: Database, account: AccountId, id: UUID) -> None:
 LOCK_MEMBERS = """
 SELECT count(*) FROM (
     SELECT 1 FROM contact c JOIN membership m ON m.account_id = c.account_id AND m.contact_id = c.id
-    WHERE m.account_id = $1 AND m.group_id = ANY($2::uuid[]) FOR UPDATE OF c
+    WHERE m.account_id = $1 AND m.group_id = ANY($2::uuid[]) ORDER BY c.id FOR UPDATE OF c
 ) locked
 """
 DOOMED = """

@@ -23,6 +23,9 @@ REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 WRITTEN = re.compile(r"[+＋]?[\d\s.\-‐-―−()\[\]/\u200b\u2060\u00ad~]*\d[\d\s.\-‐-―−()\[\]/\u200b\u2060\u00ad~]*")
 
 
+BRACKETS = ("(", "[")
+
+
 class Phone(NamedTuple):
     """A number that can be possible: E.164 with its plus, and ISO 3166-1 alpha-2 where libphonenumber knows one."""
 
@@ -42,7 +45,7 @@ def region(text: str) -> str | None:
 
 def needs_region(text: str) -> bool:
     """Whether a default region can change how this number is read."""
-    return not text.lstrip().startswith(("+", "00"))
+    return not text.lstrip(" ([").startswith(("+", "00"))
 
 
 def parse(text: str, region: str | None, using: ModuleType | Any = library) -> Phone:
@@ -52,6 +55,8 @@ def parse(text: str, region: str | None, using: ModuleType | Any = library) -> P
     region is known and the number possible there, then international. Raises PhoneError.
     """
     written = text.strip()
+    if written.startswith(BRACKETS):
+        written = written[1:].lstrip()  # "(+31) 6 …"
     if written.startswith("+"):
         return _possible(written, None, using)
     if WRITTEN.fullmatch(written) is None:

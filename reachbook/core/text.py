@@ -31,12 +31,13 @@ def fold(text: str) -> str:
         return text.lower()
     apart = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(character for character in apart if not unicodedata.combining(character))
-    return unicodedata.normalize("NFC", bare.translate(STROKES).casefold())
+    return unicodedata.normalize("NFC", bare.casefold().translate(STROKES))
 
 
 def sort_key(*parts: str | None) -> str:
     """One text that orders like its parts in turn, folded, blanks last."""
-    key = SEPARATOR.join(fold(part) if part else BLANK_LAST for part in parts)
+    folded = [fold(part).replace(SEPARATOR, " ") if part else "" for part in parts]
+    key = SEPARATOR.join(part or BLANK_LAST for part in folded)
     if len(key) * 4 > KEY_BYTES:
         key = key.encode()[:KEY_BYTES].decode(errors="ignore")
     return key

@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import fasteners
 import psutil
@@ -71,9 +72,8 @@ def _prepared(folder: Path) -> Path:
     folder = folder.expanduser().resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         reason = error.strerror or str(error)
         raise DatabaseError(
@@ -93,14 +93,14 @@ def _initialise(data: Path) -> None:
         shutil.chown(made, user)
         _let_through(data)
     locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
-    _run("initdb", "-D", str(made), "-U", "postgres", "--auth=trust", *locale, user=user)
+    _run("initdb", "-D", made.name, "-U", "postgres", "--auth=trust", *locale, folder=data.parent)
     made.rename(data)
 
 
 def _start(data: Path, socket_folder: Path) -> None:
     settings = {
         "listen_addresses": "",
-        "unix_socket_directories": str(socket_folder),
+        "unix_socket_directories": str(socket_folder) if socket_folder != data else ".",
         "unix_socket_permissions": "0700" if _system_user() is None else "0777",
         "shared_buffers": f"{_shared_buffers_mb()}MB",
         "max_connections": "200",
@@ -111,8 +111,8 @@ def _start(data: Path, socket_folder: Path) -> None:
         "jit": "off",
         "log_min_messages": "warning",
     }
-    options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
-    _pg_ctl(data, "start", "-w", "-t", str(START_SECONDS), "-l", str(data / "server.log"), "-o", options)
+    (data / "postgresql.conf").write_text("".join(f"{name} = '{value}'\n" for name, value in settings.items()))
+    _pg_ctl(data, "start", "-w", "-t", str(START_SECONDS), "-l", f"{data.name}/server.log")
 
 
 def _shared_buffers_mb() -> int:
@@ -129,17 +129,17 @@ def _answers(socket_folder: Path) -> bool:
 
 
 def _forget_stale_pid(data: Path) -> None:
-    """Remove postmaster.pid when the process it names is not a PostgreSQL (its number was given to another one)."""
+    """Remove postmaster.pid when the process it names is not this folder's PostgreSQL: its number was given to another one."""
     pid_file = data / "postmaster.pid"
     with contextlib.suppress(OSError, ValueError, psutil.Error):
         process = psutil.Process(int(pid_file.read_text().splitlines()[0]))
-        if "postgres" not in process.name():
+        if "postgres" not in process.name() or Path(process.cwd()) != data:
             pid_file.unlink()
 
 
 def _socket_folder(data: Path) -> Path:
     """The data folder itself (only its owner may enter), or a short private one where the path is too long for a socket."""
-    if len(str(data / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
+    if len(str(data / ".s.PGSQL.5432").encode()) <= LONGEST_SOCKET_PATH:
         return data
     digest = hashlib.sha256(str(data).encode()).hexdigest()[:16]
     short = Path(tempfile.gettempdir()) / f"reachbook-{digest}"
@@ -151,7 +151,7 @@ def _socket_folder(data: Path) -> Path:
 
 
 def _url(socket_folder: Path, user: str, database: str) -> str:
-    return f"postgresql://{user}@/{database}?host={socket_folder}"
+    return f"postgresql://{user}@/{database}?host={quote(str(socket_folder), safe='/')}"
 
 
 @functools.cache
@@ -173,10 +173,12 @@ def _program(name: str) -> str:
 def _pg_ctl(data: Path, action: str, *arguments: str) -> None:
     if _system_user() is not None:
         _let_through(data)  # again each time: somebody may have closed a folder above meanwhile
-    _run("pg_ctl", action, "-D", str(data), *arguments, user=_system_user(), log=data / "server.log")
+    # By its bare name from the folder above: pg_ctl hands the path to a shell, and a folder may be called anything.
+    _run("pg_ctl", action, "-D", data.name, *arguments, folder=data.parent, log=data / "server.log")
 
 
-def _run(program: str, *arguments: str, user: str | None, log: Path | None = None) -> None:
+def _run(program: str, *arguments: str, folder: Path, log: Path | None = None) -> None:
+    user = _system_user()
     # Files, not pipes: the server inherits them and would keep a pipe open for as long as it runs.
     with tempfile.TemporaryFile("w+") as output:
         done = subprocess.run(  # noqa: S603 - the wheel's own program, arguments of ours
@@ -188,7 +190,7 @@ def _run(program: str, *arguments: str, user: str | None, log: Path | None = Non
             user=user,
             group=user,
             extra_groups=[] if user else None,
-            cwd="/" if os.name == "posix" else None,
+            cwd=folder,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
         )
         if done.returncode:

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
 
 from reachbook.http.errors import DeadlineError
 
@@ -31,6 +31,7 @@ class Deadline:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
+        body = _Body(receive)
         try:
             async with asyncio.timeout(self.seconds) as deadline:
 
@@ -38,25 +39,36 @@ class Deadline:
                     if message["type"] == "http.response.start":
                         deadline.reschedule(None)
                         if message["status"] == TOO_LARGE:
-                            await _drain(receive)
+                            await _drain(body)
                     if message.get("more_body"):
                         async with asyncio.timeout(STALLED_SECONDS):
                             await send(message)
                     else:
                         await send(message)
 
-                await self.app(scope, receive, begun)
+                await self.app(scope, body, begun)
         except TimeoutError:
             raise DeadlineError(f"The request took longer than {self.seconds:g} seconds.") from None
 
 
-async def _drain(receive: Receive) -> None:
+class _Body:
+    """A request's `receive` that knows whether the body is read to its end."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.is_read = False
+
+    async def __call__(self) -> ReceiveMessage:
+        message = await self._receive()
+        self.is_read = message["type"] != "http.request" or not message.get("more_body")
+        return message
+
+
+async def _drain(body: _Body) -> None:
     """Read what a client is still sending, within bounds: one that is cut off while it sends never sees the answer."""
     rest = DRAINED_BYTES
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DRAINED_SECONDS):
-            while rest > 0:
-                message = await receive()
-                if message["type"] != "http.request" or not message.get("more_body"):
-                    return
+            while rest > 0 and not body.is_read:
+                message = cast("dict[str, Any]", await body())
                 rest -= len(message.get("body", b""))

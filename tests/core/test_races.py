@@ -303,7 +303,7 @@ async def test_counters_folded_while_written_and_read(db: Pool, account: Account
     rows = await db.fetch(
         "SELECT is_folded FROM contact_count WHERE account_id = $1 AND group_id = ANY($2::uuid[])", account, [group.id, NIL]
     )
-    assert [row["is_folded"] for row in rows] == [True, True]
+    assert all(row["is_folded"] for row in rows), "two folders at once may leave two sums, but no delta"
 
 
 async def test_counters_folded_while_their_group_is_deleted(db: Pool, account: AccountId) -> None:

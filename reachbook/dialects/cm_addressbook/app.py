@@ -67,5 +67,6 @@ class V1Paths:
             rest = scope["path"][len(V1_PREFIX) :]
             # A path part of its own whatever was given: the guard finds out that it is no GUID, after it knows who asks.
             path = f"/addressbook/v2/accounts/{account.replace('/', '-').strip() or '-'}/{rest}"
-            scope = {**scope, "path": path, "raw_path": path.encode(), V1: True}  # type: ignore[typeddict-unknown-key]
+            scope["path"], scope["raw_path"] = path, path.encode()
+            scope[V1] = True  # type: ignore[literal-required]
         await self.app(scope, receive, send)
