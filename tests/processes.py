@@ -84,7 +84,7 @@ def postmaster(folder: Path) -> psutil.Process | None:
     """The PostgreSQL that runs on this data folder."""
     try:
         process = psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0]))
-        return process if "postgres" in process.name() and str(folder / "postgres") in process.cmdline() else None
+        return process if "postgres" in process.name() and Path(process.cwd()) == folder / "postgres" else None
     except (OSError, ValueError, psutil.NoSuchProcess):
         return None
 

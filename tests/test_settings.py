@@ -60,7 +60,7 @@ GIVEN = {
 }
 WRONG = {
     "database_connections": ["0", "-1", "many", "1.5"],
-    "port": ["0", "65536", "http", ""],
+    "port": ["0", "65536", "http"],
     "processes": ["-1", "all"],
     "workers": ["perhaps", "2"],
     "request_seconds": ["0", "-5", "soon"],

@@ -11,13 +11,13 @@ import functools
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import fasteners
 import psutil
@@ -26,6 +26,7 @@ from reachbook.database.errors import DatabaseError
 
 SYSTEM_USER = "reachbook"  # PostgreSQL refuses to run as root; under root its server gets this user
 LONGEST_SOCKET_PATH = 100  # of 107 that the kernel allows
+PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")  # nothing that means something in a URL or a list of hosts
 START_SECONDS = 600  # recovery after a crash reads the whole log before the server answers
 
 
@@ -138,8 +139,8 @@ def _forget_stale_pid(data: Path) -> None:
 
 
 def _socket_folder(data: Path) -> Path:
-    """The data folder itself (only its owner may enter), or a short private one where the path is too long for a socket."""
-    if len(str(data / ".s.PGSQL.5432").encode()) <= LONGEST_SOCKET_PATH:
+    """The data folder itself (only its owner may enter), or a short private one where its path is too long or too odd for a socket."""
+    if len(str(data / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH and PLAIN_PATH.fullmatch(str(data)):
         return data
     digest = hashlib.sha256(str(data).encode()).hexdigest()[:16]
     short = Path(tempfile.gettempdir()) / f"reachbook-{digest}"
@@ -151,7 +152,7 @@ def _socket_folder(data: Path) -> Path:
 
 
 def _url(socket_folder: Path, user: str, database: str) -> str:
-    return f"postgresql://{user}@/{database}?host={quote(str(socket_folder), safe='/')}"
+    return f"postgresql://{user}@/{database}?host={socket_folder}"
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import ParameterKwarg
+from litestar.params import QueryParameter
 from litestar.types import Receive, Scope, Send
 
 SLASHES = re.compile("//+")
@@ -47,5 +47,6 @@ def _declared(app: Litestar) -> set[str]:
             if isinstance(handler, HTTPRouteHandler):
                 for field in handler.parsed_fn_signature.parameters.values():
                     kwarg = field.kwarg_definition
-                    names.add(kwarg.query if isinstance(kwarg, ParameterKwarg) and kwarg.query else field.name)
+                    if isinstance(kwarg, QueryParameter) and kwarg.name:
+                        names.add(kwarg.name)
     return names

@@ -230,7 +230,7 @@ names = (
 @given(st.lists(st.tuples(names, names, names), max_size=12))
 def test_sort_keys_order_like_their_parts_blanks_last(rows: list[tuple[str | None, ...]]) -> None:
     def in_turn(row: tuple[str | None, ...]) -> list[tuple[bool, str]]:
-        return [(part is None, fold(part or "")) for part in row]
+        return [(not fold(part or ""), fold(part or "")) for part in row]
 
     assert sorted(rows, key=lambda row: sort_key(*row).encode()) == sorted(rows, key=in_turn)
 

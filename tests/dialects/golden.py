@@ -70,7 +70,11 @@ def request_of(step: Step, variables: dict[str, str], base: str) -> dict[str, An
         return from_curl(filled(step["curl"], variables))
     method, _, path = step["request"].partition(" ")
     url = filled(path, variables)
-    arguments: dict[str, Any] = {"method": method, "url": url if url.startswith("/") else base + url, "headers": dict(step.get("headers", {}))}
+    arguments: dict[str, Any] = {
+        "method": method,
+        "url": url if url.startswith("/") else base + url,
+        "headers": dict(step.get("headers", {})),
+    }
     if "query" in step:
         arguments["params"] = filled(step["query"], variables)
     if "json" in step:

@@ -133,7 +133,7 @@ def _parameter_faults(request: AppRequest, error: ValidationException) -> list[F
         name = item.get("key", "query")
         kwarg = declared[name].kwarg_definition if name in declared else None
         message = next((text for type, text in EXPECTED.items() if type in item["message"]), item["message"])
-        faults.append(Fault((getattr(kwarg, "query", None) or name,), message))
+        faults.append(Fault((getattr(kwarg, "name", None) or name,), message))
     return faults
 
 

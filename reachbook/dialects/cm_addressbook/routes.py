@@ -9,7 +9,7 @@ from litestar import MediaType, Response, Router, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
-from litestar.params import Parameter
+from litestar.params import FromPath, PathParameter, QueryParameter
 
 from reachbook.core import consent, contacts, dump, fields, groups, ids, search
 from reachbook.core.consent import Change, Source, TokenType
@@ -48,13 +48,13 @@ OPTOUT, OPTOUT_TYPE, OPTOUT_TOKEN = "/optout", "/optout/{tokenType:str}", "/opto
 
 OF_TOKEN = {FIELD_NAMES: {"value": "tokenValue"}}
 
-Skip = Annotated[int | None, Parameter(query="skip", description="Rows to leave out at the start.")]
-Take = Annotated[int | None, Parameter(query="take", description="Rows to answer; 1,000 unless given, 10,000 at most.")]
-OrderBy = Annotated[str | None, Parameter(query="orderBy", description="Column to order by; ` desc` may follow.")]
-OfType = Annotated[str | None, Parameter(query="optOutTokenType", description="Leave out contacts that are opted out of this type.")]
-Query = Annotated[str | None, Parameter(query="q", description="Words that must all occur, in any case, with or without accents.")]
-OtherQuery = Annotated[str | None, Parameter(query="query", description="The same as q.")]
-FieldId = Annotated[int, Parameter(ge=0, le=INT32)]
+Skip = Annotated[int | None, QueryParameter(name="skip", description="Rows to leave out at the start.")]
+Take = Annotated[int | None, QueryParameter(name="take", description="Rows to answer; 1,000 unless given, 10,000 at most.")]
+OrderBy = Annotated[str | None, QueryParameter(name="orderBy", description="Column to order by; ` desc` may follow.")]
+OfType = Annotated[str | None, QueryParameter(name="optOutTokenType", description="Leave out contacts that are opted out of this type.")]
+Query = Annotated[str | None, QueryParameter(name="q", description="Words that must all occur, in any case, with or without accents.")]
+OtherQuery = Annotated[str | None, QueryParameter(name="query", description="The same as q.")]
+FieldId = Annotated[int, PathParameter(ge=0, le=INT32)]
 Ids = list[str] | None
 
 
@@ -68,8 +68,8 @@ async def add_group(request: AppRequest, data: GroupIn | None = None) -> GroupOu
 @get(GROUPS, summary="Gets groups paged.", tags=["Groups"])
 async def list_groups(
     request: AppRequest,
-    favorite: Annotated[bool | None, Parameter(query="favorite", description="Only favorite groups.")] = None,
-    include_hidden: Annotated[bool | None, Parameter(query="includeHidden", description="Hidden groups too.")] = None,
+    favorite: Annotated[bool | None, QueryParameter(name="favorite", description="Only favorite groups.")] = None,
+    include_hidden: Annotated[bool | None, QueryParameter(name="includeHidden", description="Hidden groups too.")] = None,
     order_by: OrderBy = None,
     skip: Skip = None,
     take: Take = None,
@@ -90,26 +90,26 @@ async def list_groups(
 
 
 @get(GROUP, summary="Gets a group by guid.", tags=["Groups"])
-async def get_group(request: AppRequest, groupId: UUID) -> GroupOut:
+async def get_group(request: AppRequest, groupId: FromPath[UUID]) -> GroupOut:
     """The group, hidden or not."""
     return wire.group_out(await groups.get(request.db, request.account, groupId))
 
 
 @put(GROUP, dto=one(GroupIn), summary="Updates a group.", tags=["Groups"])
-async def update_group(request: AppRequest, groupId: UUID, data: GroupIn | None = None) -> GroupOut:
+async def update_group(request: AppRequest, groupId: FromPath[UUID], data: GroupIn | None = None) -> GroupOut:
     """`{"isFavorite": true}` → 200 with the group; what is not named stays."""
     return wire.group_out(await groups.update(request.db, request.account, groupId, data or GroupIn(), request.now))
 
 
 @delete(GROUP, summary="Deletes a group.", tags=["Groups"])
-async def delete_group(request: AppRequest, groupId: UUID) -> None:
+async def delete_group(request: AppRequest, groupId: FromPath[UUID]) -> None:
     """204; contacts that are in no other group go with it."""
     await groups.delete(request.db, request.account, [groupId], must_exist=True)
 
 
 @delete(GROUPS, summary="Deletes groups with provided guids.", tags=["Groups"])
 async def delete_groups(
-    request: AppRequest, group_ids: Annotated[Ids, Parameter(query="groupIds", description="Repeated or comma-separated.")] = None
+    request: AppRequest, group_ids: Annotated[Ids, QueryParameter(name="groupIds", description="Repeated or comma-separated.")] = None
 ) -> None:
     """204; unknown ids are ignored."""
     wanted = wire.ids(group_ids, "groupIds")
@@ -119,13 +119,13 @@ async def delete_groups(
 
 
 @delete(f"{GROUP}/contacts", summary="Deletes all contacts of a group.", tags=["Contacts"])
-async def empty_group(request: AppRequest, groupId: UUID) -> None:
+async def empty_group(request: AppRequest, groupId: FromPath[UUID]) -> None:
     """204; the group stays."""
     await groups.empty(request.db, request.account, groupId)
 
 
 @post(f"{GROUP}/contacts", dto=one(ContactIn), summary="Adds a contact.", tags=["Contacts"])
-async def add_contact(request: AppRequest, groupId: UUID, data: ContactIn | None = None) -> ContactOut:
+async def add_contact(request: AppRequest, groupId: FromPath[UUID], data: ContactIn | None = None) -> ContactOut:
     """`{"firstName": "John", "insertion": "van", "lastName": "Doe", "email": "john.doe@example.com", "phoneNumber": "+31627100000",
     "customValues": [{"fieldId": 6, "value": "Test Company"}]}` → 201 with the contact as stored.
     """
@@ -144,11 +144,11 @@ async def add_contact(request: AppRequest, groupId: UUID, data: ContactIn | None
 )
 async def add_contacts(
     request: AppRequest,
-    groupId: UUID,
+    groupId: FromPath[UUID],
     data: Any = None,
-    delay_indexing: Annotated[bool | None, Parameter(query="delayIndexing", description="Store now, index later.")] = None,
+    delay_indexing: Annotated[bool | None, QueryParameter(name="delayIndexing", description="Store now, index later.")] = None,
     skip_invalid: Annotated[
-        bool | None, Parameter(query="skipInvalid", description="Store the good rows, report the bad ones (ours).")
+        bool | None, QueryParameter(name="skipInvalid", description="Store the good rows, report the bad ones (ours).")
     ] = None,
 ) -> UploadedOut:
     """`[contact, …]` → 201 `{"created": n}`: all of them, or with one bad row none."""
@@ -186,8 +186,8 @@ def _of_group(row: ContactIn | list[Fault], group: UUID, index: int) -> ContactI
 @get(f"{GROUP}/contacts", summary="Gets contacts within a group.", tags=["Contacts"])
 async def list_contacts(
     request: AppRequest,
-    groupId: UUID,
-    get_custom_values: Annotated[bool | None, Parameter(query="getCustomValues", description="Custom values too.")] = None,
+    groupId: FromPath[UUID],
+    get_custom_values: Annotated[bool | None, QueryParameter(name="getCustomValues", description="Custom values too.")] = None,
     token_type: OfType = None,
     order_by: OrderBy = None,
     skip: Skip = None,
@@ -204,13 +204,13 @@ async def list_contacts(
 
 
 @get(CONTACT, summary="Gets a contact by guid.", tags=["Contacts"])
-async def get_contact(request: AppRequest, contactId: UUID, token_type: OfType = None) -> ContactOut:
+async def get_contact(request: AppRequest, contactId: FromPath[UUID], token_type: OfType = None) -> ContactOut:
     """The contact with its custom values; 404 when its address is opted out of the given type."""
     return wire.contact_out(await contacts.get(request.db, request.account, contactId, _filter(token_type)))
 
 
 @put(CONTACT, dto=one(ContactIn), summary="Updates a contact.", tags=["Contacts"])
-async def update_contact(request: AppRequest, contactId: UUID, data: ContactIn | None = None) -> ContactOut:
+async def update_contact(request: AppRequest, contactId: FromPath[UUID], data: ContactIn | None = None) -> ContactOut:
     """Named properties are set, `null` clears, absent ones stay; `customValues` replaces the set; `groupId` moves."""
     draft = data or ContactIn()
     target = wire.guid(draft.group_id, "group_id") if draft.group_id else NIL
@@ -221,14 +221,14 @@ async def update_contact(request: AppRequest, contactId: UUID, data: ContactIn |
 
 
 @delete(CONTACT, summary="Deletes a contact.", tags=["Contacts"])
-async def delete_contact(request: AppRequest, contactId: UUID) -> None:
+async def delete_contact(request: AppRequest, contactId: FromPath[UUID]) -> None:
     """204. What is known of its addresses' consent stays."""
     await contacts.delete(request.db, request.account, [contactId], must_exist=True)
 
 
 @delete(CONTACTS, summary="Deletes contacts with provided guids.", tags=["Contacts"])
 async def delete_contacts(
-    request: AppRequest, contact_ids: Annotated[Ids, Parameter(query="contactIds", description="Repeated or comma-separated.")] = None
+    request: AppRequest, contact_ids: Annotated[Ids, QueryParameter(name="contactIds", description="Repeated or comma-separated.")] = None
 ) -> None:
     """204; unknown ids are ignored."""
     wanted = wire.ids(contact_ids, "contactIds")
@@ -282,7 +282,7 @@ async def delete_field(request: AppRequest, fieldId: FieldId) -> None:
 async def bulk_optout(
     request: AppRequest,
     data: Any = None,
-    message: Annotated[str | None, Parameter(query="message", description="Kept in each token's history.")] = None,
+    message: Annotated[str | None, QueryParameter(name="message", description="Kept in each token's history.")] = None,
 ) -> int:
     """`[{"type": "sms", "value": "+31627100000", "isActive": true}, …]` → how many tokens changed their state."""
     changes = wire.changes(data or ())
@@ -292,13 +292,13 @@ async def bulk_optout(
 
 
 @post(OPTOUT_TOKEN, dto=one(MessageIn), opt=OF_TOKEN, status_code=200, summary="Adds an opt-out token by type and value.", tags=["OptOut"])
-async def opt_out(request: AppRequest, tokenType: str, tokenValue: str, data: MessageIn | None = None) -> OptOutOut:
+async def opt_out(request: AppRequest, tokenType: FromPath[str], tokenValue: FromPath[str], data: MessageIn | None = None) -> OptOutOut:
     """`{"message": "string"}`, or no body → `{"type": "sms", "value": "+31627100000", "isActive": true}`."""
     return await _change(request, tokenType, tokenValue, data, is_active=True)
 
 
 @delete(OPTOUT_TOKEN, dto=one(MessageIn), opt=OF_TOKEN, status_code=200, summary="Opts in again by type and value.", tags=["OptOut"])
-async def opt_in(request: AppRequest, tokenType: str, tokenValue: str, data: MessageIn | None = None) -> OptOutOut:
+async def opt_in(request: AppRequest, tokenType: FromPath[str], tokenValue: FromPath[str], data: MessageIn | None = None) -> OptOutOut:
     """`{"message": "string"}`, or no body → `{"type": "sms", "value": "+31627100000", "isActive": false}`."""
     return await _change(request, tokenType, tokenValue, data, is_active=False)
 
@@ -311,7 +311,7 @@ async def _change(request: AppRequest, type: str, value: str, data: MessageIn | 
 
 
 @get(OPTOUT_TOKEN, opt=OF_TOKEN, summary="Gets an opt-out token by type and value.", tags=["OptOut"])
-async def get_optout(request: AppRequest, tokenType: str, tokenValue: str) -> OptOutOut:
+async def get_optout(request: AppRequest, tokenType: FromPath[str], tokenValue: FromPath[str]) -> OptOutOut:
     """404 if the address was never asked."""
     type = consent.token_type(tokenType, "tokenType")
     return wire.optout_out(await consent.get(request.db, request.account, type, value_in_path(tokenValue)))
@@ -320,7 +320,7 @@ async def get_optout(request: AppRequest, tokenType: str, tokenValue: str) -> Op
 @get(OPTOUT, summary="Gets all opt-out tokens of an account.", tags=["OptOut"])
 async def list_optouts(
     request: AppRequest,
-    is_active: Annotated[bool | None, Parameter(query="isActive", description="false: the opt-ins.")] = None,
+    is_active: Annotated[bool | None, QueryParameter(name="isActive", description="false: the opt-ins.")] = None,
     skip: Skip = None,
     take: Take = None,
 ) -> Response[list[OptOutOut]]:
@@ -331,8 +331,8 @@ async def list_optouts(
 @get(OPTOUT_TYPE, summary="Gets opt-out tokens by type.", tags=["OptOut"])
 async def list_optouts_of_type(
     request: AppRequest,
-    tokenType: str,
-    is_active: Annotated[bool | None, Parameter(query="isActive", description="false: the opt-ins.")] = None,
+    tokenType: FromPath[str],
+    is_active: Annotated[bool | None, QueryParameter(name="isActive", description="false: the opt-ins.")] = None,
     skip: Skip = None,
     take: Take = None,
 ) -> Response[list[OptOutOut]]:
@@ -357,7 +357,7 @@ async def list_types(request: AppRequest) -> list[TokenTypeOut]:
 @get(f"{OPTOUT}/search", summary="Searches all opt-out tokens of an account.", tags=["OptOut"])
 async def search_optouts(
     request: AppRequest,
-    text: Annotated[str | None, Parameter(query="query", description="Part of the value; fewer than 3 characters: its start.")] = None,
+    text: Annotated[str | None, QueryParameter(name="query", description="Part of the value; fewer than 3 characters: its start.")] = None,
     skip: Skip = None,
     take: Take = None,
 ) -> Response[list[OptOutOut]]:
@@ -373,7 +373,7 @@ CSV = ResponseSpec(data_container=str, media_type="text/csv", description="Reque
 @get(f"{OPTOUT}/export", summary="Exports the opted-out tokens as CSV.", tags=["OptOut"], responses={200: CSV})
 async def export_optouts(
     request: AppRequest,
-    campaign_id: Annotated[str | None, Parameter(query="campaignId", description="Accepted and ignored.")] = None,
+    campaign_id: Annotated[str | None, QueryParameter(name="campaignId", description="Accepted and ignored.")] = None,
 ) -> streams.Streamed:
     """`OptOutType,OptOutValue,DateUtc,Reason,Message`, a line each, newest change first."""
 
@@ -386,7 +386,7 @@ async def export_optouts(
 
 @get(f"{OPTOUT_TOKEN}/history", opt=OF_TOKEN, summary="Gets the history of an opt-out token.", tags=["OptOut"])
 async def list_history(
-    request: AppRequest, tokenType: str, tokenValue: str, skip: Skip = None, take: Take = None
+    request: AppRequest, tokenType: FromPath[str], tokenValue: FromPath[str], skip: Skip = None, take: Take = None
 ) -> Response[list[HistoryOut]]:
     """`[{"createdOnUtc", "createdBy", "isActive", "message", "reason", "source"}, …]`, newest first."""
     asked = page(skip, take)
@@ -414,17 +414,19 @@ class JsonOrCsv(Operation):
 @get("/dump/{tokenType:str}", operation_class=JsonOrCsv, summary="Dumps opt-out filtered contacts.", tags=["Dump"], responses={200: DUMP})
 async def dump_contacts(
     request: AppRequest,
-    tokenType: str,
-    group_ids: Annotated[Ids, Parameter(query="groupIds", description="Repeated or comma-separated.")] = None,
-    contact_ids: Annotated[Ids, Parameter(query="contactIds", description="Repeated or comma-separated.")] = None,
-    last_guid: Annotated[str | None, Parameter(query="lastGuid", description="Only contacts behind this id: the cursor.")] = None,
-    take: Annotated[int | None, Parameter(query="take", description="1,000 unless given, 50,000 at most; CSV: all unless given.")] = None,
-    format: Annotated[
-        Literal["json", "csv"] | None, Parameter(query="format", description="json or csv; unless given, what Accept asks for.")
+    tokenType: FromPath[str],
+    group_ids: Annotated[Ids, QueryParameter(name="groupIds", description="Repeated or comma-separated.")] = None,
+    contact_ids: Annotated[Ids, QueryParameter(name="contactIds", description="Repeated or comma-separated.")] = None,
+    last_guid: Annotated[str | None, QueryParameter(name="lastGuid", description="Only contacts behind this id: the cursor.")] = None,
+    take: Annotated[
+        int | None, QueryParameter(name="take", description="1,000 unless given, 50,000 at most; CSV: all unless given.")
     ] = None,
-    wanted: Annotated[Ids, Parameter(query="fields", description="Property names and field ids; all unless given.")] = None,
+    format: Annotated[
+        Literal["json", "csv"] | None, QueryParameter(name="format", description="json or csv; unless given, what Accept asks for.")
+    ] = None,
+    wanted: Annotated[Ids, QueryParameter(name="fields", description="Property names and field ids; all unless given.")] = None,
     reachable_only: Annotated[
-        bool | None, Parameter(query="reachableOnly", description="Leave out who has no such address (ours).")
+        bool | None, QueryParameter(name="reachableOnly", description="Leave out who has no such address (ours).")
     ] = None,
 ) -> streams.Streamed:
     """`[contact, …]` in the order of their ids, or CSV with property names as header and a column for each field."""
@@ -453,7 +455,7 @@ async def search_all(
     q: Query = None,
     other: OtherQuery = None,
     exclude_marketing: Annotated[
-        bool | None, Parameter(query="excludeMarketingContacts", description="No contacts of marketing groups.")
+        bool | None, QueryParameter(name="excludeMarketingContacts", description="No contacts of marketing groups.")
     ] = None,
     skip: Skip = None,
     take: Take = None,
@@ -476,7 +478,7 @@ async def search_groups(
 
 @get(f"{GROUP}/search", summary="Searches contacts in a group.", tags=["Search"])
 async def search_group(
-    request: AppRequest, groupId: UUID, q: Query = None, other: OtherQuery = None, skip: Skip = None, take: Take = None
+    request: AppRequest, groupId: FromPath[UUID], q: Query = None, other: OtherQuery = None, skip: Skip = None, take: Take = None
 ) -> Response[list[SearchOut]]:
     """`[{"type": "contact", …}]` by relevance."""
     asked = page(skip, take, default=100, most=1_000)

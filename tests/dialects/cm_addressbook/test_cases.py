@@ -18,8 +18,10 @@ ENDPOINTS = Path(__file__).parents[2] / "data" / "endpoints.tsv"
 BASE = "/addressbook/v2/accounts/{accountId}/"
 
 
-@pytest.mark.parametrize(("file", "index", "case"), golden.load(CASES), ids=lambda value: value.get("name") if isinstance(value, dict) else str(value))
-async def test_case(  # noqa: PLR0913
+@pytest.mark.parametrize(
+    ("file", "index", "case"), golden.load(CASES), ids=lambda value: value.get("name") if isinstance(value, dict) else str(value)
+)
+async def test_case(
     file: str, index: int, case: golden.Case, alice: Client, bob: Client, db: Pool, request: pytest.FixtureRequest
 ) -> None:
     callers = {"alice": alice.token, "bob": bob.token, "nobody": None}
