@@ -7,7 +7,7 @@ import msgspec
 
 from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, invalid
 from reachbook.core.ids import AccountId
-from reachbook.core.limits import NAME_LENGTH
+from reachbook.core.limits import FIELDS_PER_ACCOUNT, NAME_LENGTH
 from reachbook.core.text import clean
 from reachbook.database.queries import Database, Transaction
 
@@ -58,7 +58,9 @@ async def create(db: Database, account: AccountId, name: str | None, now: dateti
     """A new field with the next id. Raises ConflictError if the name is taken, whatever its case."""
     written = _checked(name)
     async with db.transaction() as tx:
-        id = await tx.fetchval(NEXT_ID, account)
+        id = await tx.fetchval(NEXT_ID, account)  # holds the account's row: fields are made one after the other
+        if await tx.fetchval("SELECT count(*) FROM field WHERE account_id = $1", account) >= FIELDS_PER_ACCOUNT:
+            raise ConflictError(f"An account has at most {FIELDS_PER_ACCOUNT:,} fields.")
         if await tx.fetchval(CREATE, account, id, written, _key(written), now) is None:
             raise _taken(written)
     return Field(id, written)

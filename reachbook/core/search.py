@@ -35,6 +35,7 @@ NAME_LINE = "split_part(x.text, E'\\n', 1)"
 
 async def search_groups(db: Database, account: AccountId, query: str, page: Page) -> Listed[Found]:
     """Visible groups whose name has every word: those whose name starts with the query first, then by name."""
+    query = query.replace("\0", " ")
     conditions = terms(query, None)
     if not conditions:
         return Listed([], 0)
@@ -58,6 +59,7 @@ async def search_contacts(
     """
     if group is not None:
         await groups.get(db, account, group)
+    query = query.replace("\0", " ")
     conditions = terms(query, await accounts.region(db, account))
     if not conditions:
         return Listed([], 0)

@@ -9,7 +9,7 @@ from litestar import MediaType, Response, Router, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
-from litestar.params import FromPath, PathParameter, QueryParameter
+from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 
 from reachbook.core import consent, contacts, dump, fields, groups, ids, search
 from reachbook.core.consent import Change, Source, TokenType
@@ -59,7 +59,7 @@ Ids = list[str] | None
 
 
 @post(GROUPS, dto=one(GroupIn), summary="Adds a group.", tags=["Groups"])
-async def add_group(request: AppRequest, data: GroupIn | None = None) -> GroupOut:
+async def add_group(request: AppRequest, data: JSONBody[GroupIn | None] = None) -> GroupOut:
     """`{"name": "QuickStart"}` → 201 with the group."""
     made = await groups.create(request.db, request.account, ids.new_id(), data or GroupIn(), request.now)
     return wire.group_out(made)
@@ -96,7 +96,7 @@ async def get_group(request: AppRequest, groupId: FromPath[UUID]) -> GroupOut:
 
 
 @put(GROUP, dto=one(GroupIn), summary="Updates a group.", tags=["Groups"])
-async def update_group(request: AppRequest, groupId: FromPath[UUID], data: GroupIn | None = None) -> GroupOut:
+async def update_group(request: AppRequest, groupId: FromPath[UUID], data: JSONBody[GroupIn | None] = None) -> GroupOut:
     """`{"isFavorite": true}` → 200 with the group; what is not named stays."""
     return wire.group_out(await groups.update(request.db, request.account, groupId, data or GroupIn(), request.now))
 
@@ -125,7 +125,7 @@ async def empty_group(request: AppRequest, groupId: FromPath[UUID]) -> None:
 
 
 @post(f"{GROUP}/contacts", dto=one(ContactIn), summary="Adds a contact.", tags=["Contacts"])
-async def add_contact(request: AppRequest, groupId: FromPath[UUID], data: ContactIn | None = None) -> ContactOut:
+async def add_contact(request: AppRequest, groupId: FromPath[UUID], data: JSONBody[ContactIn | None] = None) -> ContactOut:
     """`{"firstName": "John", "insertion": "van", "lastName": "Doe", "email": "john.doe@example.com", "phoneNumber": "+31627100000",
     "customValues": [{"fieldId": 6, "value": "Test Company"}]}` → 201 with the contact as stored.
     """
@@ -145,7 +145,7 @@ async def add_contact(request: AppRequest, groupId: FromPath[UUID], data: Contac
 async def add_contacts(
     request: AppRequest,
     groupId: FromPath[UUID],
-    data: Any = None,
+    data: JSONBody[Any] = None,
     delay_indexing: Annotated[bool | None, QueryParameter(name="delayIndexing", description="Store now, index later.")] = None,
     skip_invalid: Annotated[
         bool | None, QueryParameter(name="skipInvalid", description="Store the good rows, report the bad ones (ours).")
@@ -210,7 +210,7 @@ async def get_contact(request: AppRequest, contactId: FromPath[UUID], token_type
 
 
 @put(CONTACT, dto=one(ContactIn), summary="Updates a contact.", tags=["Contacts"])
-async def update_contact(request: AppRequest, contactId: FromPath[UUID], data: ContactIn | None = None) -> ContactOut:
+async def update_contact(request: AppRequest, contactId: FromPath[UUID], data: JSONBody[ContactIn | None] = None) -> ContactOut:
     """Named properties are set, `null` clears, absent ones stay; `customValues` replaces the set; `groupId` moves."""
     draft = data or ContactIn()
     target = wire.guid(draft.group_id, "group_id") if draft.group_id else NIL
@@ -242,7 +242,7 @@ def _filter(token_type: str | None) -> TokenType | None:
 
 
 @post(FIELDS, dto=one(FieldIn), summary="Adds a field.", tags=["Fields"])
-async def add_field(request: AppRequest, data: FieldIn | None = None) -> FieldOut:
+async def add_field(request: AppRequest, data: JSONBody[FieldIn | None] = None) -> FieldOut:
     """`{"name": "Shoe size"}` → 201 `{"id": 17, "name": "Shoe size"}`."""
     return wire.field_out(await fields.create(request.db, request.account, data.name if data else None, request.now))
 
@@ -260,7 +260,7 @@ async def get_field(request: AppRequest, fieldId: FieldId) -> FieldOut:
 
 
 @put(FIELD, dto=one(FieldIn), summary="Updates a field.", tags=["Fields"])
-async def rename_field(request: AppRequest, fieldId: FieldId, data: FieldIn | None = None) -> FieldOut:
+async def rename_field(request: AppRequest, fieldId: FieldId, data: JSONBody[FieldIn | None] = None) -> FieldOut:
     """`{"name": "Firm"}` → 200 with the field; predefined ones too."""
     return wire.field_out(await fields.rename(request.db, request.account, fieldId, data.name if data else None))
 
@@ -281,7 +281,7 @@ async def delete_field(request: AppRequest, fieldId: FieldId) -> None:
 )
 async def bulk_optout(
     request: AppRequest,
-    data: Any = None,
+    data: JSONBody[Any] = None,
     message: Annotated[str | None, QueryParameter(name="message", description="Kept in each token's history.")] = None,
 ) -> int:
     """`[{"type": "sms", "value": "+31627100000", "isActive": true}, …]` → how many tokens changed their state."""
@@ -292,13 +292,17 @@ async def bulk_optout(
 
 
 @post(OPTOUT_TOKEN, dto=one(MessageIn), opt=OF_TOKEN, status_code=200, summary="Adds an opt-out token by type and value.", tags=["OptOut"])
-async def opt_out(request: AppRequest, tokenType: FromPath[str], tokenValue: FromPath[str], data: MessageIn | None = None) -> OptOutOut:
+async def opt_out(
+    request: AppRequest, tokenType: FromPath[str], tokenValue: FromPath[str], data: JSONBody[MessageIn | None] = None
+) -> OptOutOut:
     """`{"message": "string"}`, or no body → `{"type": "sms", "value": "+31627100000", "isActive": true}`."""
     return await _change(request, tokenType, tokenValue, data, is_active=True)
 
 
 @delete(OPTOUT_TOKEN, dto=one(MessageIn), opt=OF_TOKEN, status_code=200, summary="Opts in again by type and value.", tags=["OptOut"])
-async def opt_in(request: AppRequest, tokenType: FromPath[str], tokenValue: FromPath[str], data: MessageIn | None = None) -> OptOutOut:
+async def opt_in(
+    request: AppRequest, tokenType: FromPath[str], tokenValue: FromPath[str], data: JSONBody[MessageIn | None] = None
+) -> OptOutOut:
     """`{"message": "string"}`, or no body → `{"type": "sms", "value": "+31627100000", "isActive": false}`."""
     return await _change(request, tokenType, tokenValue, data, is_active=False)
 
