@@ -27,7 +27,7 @@ def terms(query: str, region: str | None) -> list[Term]:
     """
     found: list[Term] = []
     run: list[str] = []
-    words = fold(query).split()
+    words = fold(query.replace("\0", " ")).split()
     if len(words) > MOST_WORDS:
         raise invalid("q", f"must be at most {MOST_WORDS} words")
     for word in [*words, ""]:
