@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import AsyncGenerator, Mapping
@@ -60,6 +61,10 @@ class Reachbook:
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
+        # What is there now stays for the life of the process: the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         orphaned = asyncio.create_task(_end_with_parent(os.getppid()))
         await send({"type": "lifespan.startup.complete"})
         await receive()
