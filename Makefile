@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check bench soak clean
+.PHONY: help run test check bench soak audit clean
 
 help: ## This list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,9 @@ bench: $(VENV)/.installed-dev ## Measure against yardsticks; writes bench/latest
 
 soak: $(VENV)/.installed-dev ## The slow tests: long races, kill -9 over and over, 50,000 people
 	@$(BIN)/python -m pytest -m soak -s
+
+audit: $(VENV)/.installed-dev ## Known vulnerabilities in the pinned packages (asks the registry)
+	@$(BIN)/pip-audit -r constraints.txt --disable-pip --no-deps
 
 clean: ## Remove what was made here, data too
 	rm -rf $(VENV) reachbook-data .hypothesis .pytest_cache .ruff_cache

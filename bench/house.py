@@ -137,7 +137,7 @@ async def fill(db: Pool, owner_url: str, book: Book, count: int) -> None:
                 await connection.copy_records_to_table("contact_count", records=counted)
             for type, column in (("sms", "phone"), ("email", "email_key")):
                 keys = sorted({getattr(row, column) for row in rows[::OPTED_OUT]})
-                out = [(book.account, type, key, key, True, None, "user", None, now, 1) for key in keys]
+                out = [(book.account, type, key, key, key, True, None, "user", None, now, 1) for key in keys]
                 await connection.copy_records_to_table("consent_token", records=out)
     await connection.close()
 

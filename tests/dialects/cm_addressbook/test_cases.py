@@ -21,9 +21,7 @@ BASE = "/addressbook/v2/accounts/{accountId}/"
 @pytest.mark.parametrize(
     ("file", "index", "case"), golden.load(CASES), ids=lambda value: value.get("name") if isinstance(value, dict) else str(value)
 )
-async def test_case(
-    file: str, index: int, case: golden.Case, alice: Client, bob: Client, db: Pool, request: pytest.FixtureRequest
-) -> None:
+async def test_case(file: str, index: int, case: golden.Case, alice: Client, bob: Client, db: Pool, request: pytest.FixtureRequest) -> None:
     callers = {"alice": alice.token, "bob": bob.token, "nobody": None}
     now = ids.now()
     callers["reader"] = await tokens.create(db, alice.account, ids.new_id(), name="reader", scopes=["read"], now=now)

@@ -1,0 +1,55 @@
+"""Rules that hold for every function and statement of core."""
+
+import ast
+import importlib
+import pkgutil
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from reachbook import core
+
+MODULES = [importlib.import_module(f"reachbook.core.{module.name}") for module in pkgutil.iter_modules(core.__path__)]
+VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+STATEMENTS = {
+    f"{module.__name__.rpartition('.')[2]}.{name}": text
+    for module in MODULES
+    for name, text in vars(module).items()
+    if name.isupper() and isinstance(text, str) and text.lstrip().startswith(VERBS)
+}
+# What is there before any account is known, or for all of them.
+INSTALLATION = {
+    "accounts.create",
+    "accounts.list_all",
+    "counts.fold",
+    "figures.read",
+    "indexing.index_due",
+}
+OF_NO_ACCOUNT = {"tokens"}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_every_statement_prepares(name: str, owner: asyncpg.Connection) -> None:
+    await owner.prepare(STATEMENTS[name])
+
+
+def test_statements_are_found() -> None:
+    assert len(STATEMENTS) > 40
+
+
+def functions() -> list[tuple[str, ast.AsyncFunctionDef]]:
+    """Every async function at the top of a module of core, by its name."""
+    found: list[tuple[str, ast.AsyncFunctionDef]] = []
+    for path in sorted(Path(core.__path__[0]).glob("*.py")):
+        found += [(f"{path.stem}.{node.name}", node) for node in ast.parse(path.read_text()).body if isinstance(node, ast.AsyncFunctionDef)]
+    return found
+
+
+@pytest.mark.parametrize(("name", "function"), functions(), ids=lambda value: value if isinstance(value, str) else "")
+def test_the_account_comes_first(name: str, function: ast.AsyncFunctionDef) -> None:
+    arguments = [argument.arg for argument in function.args.args]
+    if name in INSTALLATION or name.partition(".")[0] in OF_NO_ACCOUNT:
+        assert "account" not in arguments or name.startswith("tokens.")
+        return
+    assert arguments[:2] in (["db", "account"], ["tx", "account"]), f"{name}{tuple(arguments)}"
