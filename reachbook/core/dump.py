@@ -88,7 +88,7 @@ def _query(groups: Sequence[Record], type: TokenType, selection: Selection, curs
     """The contacts of the selection, each once, in the order of their ids.
 
     Members of one group, the usual dump, are one join in the order of two indexes. Of several branches each ends at the cursor's `take`, so
-    that a page costs a page.
+    that a page costs a page. The cursor is said of both sides of a join: PostgreSQL derives equalities, but not this.
     """
     condition = f"AND {_has_address(type)}" if selection.reachable_only else ""
     branches = [_members(group, type, condition, cursor, values) for group in groups]
@@ -105,7 +105,8 @@ def _members(group: Record, type: TokenType, condition: str, cursor: Cursor, val
     consent = "" if group["bypass_opt_out"] else f"AND {reachable(type, 'false')}"
     return f"""
     FROM membership m JOIN contact c ON c.account_id = m.account_id AND c.id = m.contact_id
-    WHERE m.account_id = $1 AND m.group_id = {values.add(group["id"])} {consent} {condition} {_after(cursor, "m.contact_id", values)}
+    WHERE m.account_id = $1 AND m.group_id = {values.add(group["id"])} {consent} {condition}
+        {_after(cursor, "m.contact_id", values)} {_after(cursor, "c.id", values)}
     ORDER BY m.contact_id {_limit(cursor, values)}"""
 
 
