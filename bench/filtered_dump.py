@@ -27,16 +27,6 @@ async def run(house: House) -> list[Row]:
     async def csv() -> float:
         return kept / await seconds(lambda: client.call("GET", f"{path}&format=csv"))
 
-    async def pages() -> None:
-        cursor = ""
-        while True:
-            page = await client.json("GET", f"{path}&fields=id&take={PAGE}{cursor}")
-            status, _ = await client.call("GET", f"{path}&take={PAGE}{cursor}")
-            assert status == 200
-            if len(page) < PAGE:
-                return
-            cursor = f"&lastGuid={page[-1]['id']}"
-
     async def cursors() -> list[str]:
         found: list[str] = [""]
         while len(page := await client.json("GET", f"{path}&fields=id&take={PAGE}{found[-1]}")) == PAGE:

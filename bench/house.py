@@ -127,10 +127,7 @@ async def fill(db: Pool, owner_url: str, book: Book, count: int) -> None:
             await connection.copy_records_to_table("contact", records=stored, columns=contacts.STORED)
             joined = [(book.account, book.group, id, now) for id in made]
             await connection.copy_records_to_table("membership", records=joined, columns=contacts.MEMBERSHIP)
-            texts = [
-                (book.account, id, indexing.search_text(r.first_name, r.insertion, r.last_name, r.email, r.phone, f"Company {n % 5000}"))
-                for n, (id, r) in enumerate(zip(made, rows, strict=True), start)
-            ]
+            texts = [(book.account, id, contacts.search_text(row)) for id, row in zip(made, rows, strict=True)]
             await connection.copy_records_to_table("contact_search", records=texts, columns=indexing.COLUMNS)
             for group in (book.group, ids.NIL):
                 counted = [(book.account, group, ids.new_id(), len(rows), 0, 0, False)]

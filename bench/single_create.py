@@ -6,7 +6,7 @@ import random
 import msgspec
 
 from bench.house import House, Http, Row, facts, in_turn, person, seconds
-from reachbook.core import contacts, ids, indexing
+from reachbook.core import contacts, ids
 
 COUNT, AT_A_TIME, ROUNDS = 2_000, 8, 5
 
@@ -39,8 +39,7 @@ async def run(house: House) -> list[Row]:
 
         async def create(connection: object) -> None:
             for row in work:
-                text = indexing.search_text(row.first_name, row.insertion, row.last_name, row.email, row.phone, None)
-                values = (book.account, book.group, ids.new_id(), *row, ids.now(), text, ids.new_id(), ids.NIL)
+                values = (book.account, book.group, ids.new_id(), *row, ids.now(), contacts.search_text(row), ids.new_id(), ids.NIL)
                 await connection.fetchval(contacts.ADD, *values)  # type: ignore[attr-defined]
 
         return COUNT / await seconds(lambda: asyncio.gather(*map(create, connections)))

@@ -198,7 +198,7 @@ async def add(db: Database, account: AccountId, group: UUID, draft: Draft, *, id
 
 
 async def _add(tx: Queries, account: AccountId, group: UUID, id: UUID, facts: Facts, now: datetime) -> bool:
-    text = indexing.search_text(facts.first_name, facts.insertion, facts.last_name, facts.email, facts.phone, _company(facts))
+    text = search_text(facts)
     return bool(await tx.fetchval(ADD, account, group, id, *facts, now, text, new_id(), NIL))
 
 
@@ -207,8 +207,10 @@ def _contact(id: UUID, facts: Facts, created_at: datetime, group: UUID | None) -
     return Contact(id, first, insertion, last, mailbox, number, country, msgspec.json.decode(values), created_at, group)
 
 
-def _company(facts: Facts) -> str | None:
-    return msgspec.json.decode(facts.field_values).get(str(fields.COMPANY)) if facts.field_values != "{}" else None
+def search_text(facts: Facts) -> str:
+    """What this contact is found by."""
+    company = msgspec.json.decode(facts.field_values).get(str(fields.COMPANY)) if facts.field_values != "{}" else None
+    return indexing.search_text(facts.first_name, facts.insertion, facts.last_name, facts.email, facts.phone, company)
 
 
 async def upload(
@@ -265,8 +267,7 @@ async def _store(tx: Transaction, account: AccountId, group: UUID, rows: Sequenc
     if delay_indexing:
         await indexing.put_off(tx, account, group, ids[0], ids[-1], now)
     else:
-        texts = (indexing.search_text(f.first_name, f.insertion, f.last_name, f.email, f.phone, _company(f)) for f in rows)
-        await indexing.index(tx, account, zip(ids, texts, strict=True))
+        await indexing.index(tx, account, zip(ids, map(search_text, rows), strict=True))
     no_email = sum(facts.email is None for facts in rows)
     no_phone = sum(facts.phone is None for facts in rows)
     added = Counts(len(rows), no_email, no_phone)
@@ -395,7 +396,7 @@ async def _update(tx: Transaction, account: AccountId, held: Held, draft: Draft,
         await _move(tx, account, stored.id, of_groups[:1], move_to, now)
         of_groups = [*of_groups[1:], move_to]
     await counts.add(tx, account, counts.negated(before) + await counts.of_contacts(tx, account, [stored.id]))
-    text = indexing.search_text(facts.first_name, facts.insertion, facts.last_name, facts.email, facts.phone, _company(facts))
+    text = search_text(facts)
     await indexing.replace(tx, account, stored.id, text)
     shown = move_to if move_to in of_groups else next(iter(of_groups), None)
     return _contact(stored.id, facts, stored.created_at, shown)

@@ -41,18 +41,6 @@ async def add(tx: Transaction, account: AccountId, deltas: Iterable[tuple[UUID, 
         await tx.execute(ADD, account, [group for group, _ in real], new_id(), *columns)
 
 
-READ = """
-SELECT sum(contacts)::bigint, sum(empty_emails)::bigint, sum(empty_numbers)::bigint
-FROM contact_count WHERE account_id = $1 AND group_id = $2
-"""
-
-
-async def of_group(db: Queries, account: AccountId, group: UUID) -> Counts:
-    """The counters as of the last commit."""
-    row = await db.fetchrow(READ, account, group)
-    return Counts(*(value or 0 for value in row.values())) if row else NOTHING
-
-
 REMOVE = "DELETE FROM contact_count WHERE account_id = $1 AND group_id = ANY($2::uuid[])"
 
 

@@ -112,6 +112,3 @@ async def _index_range(tx: Transaction, account: AccountId, first: UUID, last: U
     rows = await tx.fetch(UNINDEXED, account, first, last)
     texts = [search_text(*list(row.values())[1:]) for row in rows]
     await tx.execute(INSERT, account, [row["id"] for row in rows], texts)
-
-
-WAITING = "SELECT count(*) FROM indexing_backlog"
