@@ -9,7 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from reachbook.core.ids import NIL, AccountId, new_id
-from reachbook.database.queries import Database, Queries, Transaction
+from reachbook.database.queries import Database, Transaction
 
 
 class Counts(NamedTuple):
