@@ -12,10 +12,11 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from reachbook.core.tokens import Finder
 from reachbook.database.queries import Database
 from reachbook.dialects.cm_addressbook.auth import V1
-from reachbook.dialects.cm_addressbook.errors import HANDLERS
+from reachbook.dialects.cm_addressbook.errors import WIRE
 from reachbook.dialects.cm_addressbook.routes import routers
 from reachbook.http.house import swagger
 from reachbook.http.limits import Deadline, Limits
+from reachbook.http.refusals import handlers
 from reachbook.http.request import AppRequest
 from reachbook.http.spelling import Spelling
 
@@ -31,7 +32,7 @@ def litestar(db: Database, finder: Finder, version: str, limits: Limits) -> Lite
         routers(),
         request_class=AppRequest,
         return_dto=None,
-        exception_handlers=HANDLERS,  # type: ignore[arg-type] - keyed by class, as Litestar documents it
+        exception_handlers=handlers(WIRE),
         middleware=[DefineMiddleware(Deadline, seconds=limits.request_seconds)],
         request_max_body_size=limits.body_bytes,
         state=State({"db": db, "tokens": finder}),

@@ -18,11 +18,10 @@ from reachbook.core.ids import NIL
 from reachbook.core.limits import INT32
 from reachbook.dialects.cm_addressbook import wire
 from reachbook.dialects.cm_addressbook.auth import guard
-from reachbook.dialects.cm_addressbook.errors import BODY_NAME, FIELD_NAMES
+from reachbook.dialects.cm_addressbook.errors import WIRE
 from reachbook.dialects.cm_addressbook.wire import (
     ContactIn,
     ContactOut,
-    ErrorOut,
     FieldIn,
     FieldOut,
     GroupIn,
@@ -38,6 +37,7 @@ from reachbook.dialects.cm_addressbook.wire import (
 from reachbook.http import streams
 from reachbook.http.body import batch, one
 from reachbook.http.paging import headers, page
+from reachbook.http.refusals import BODY_NAME, DOCUMENTED, FIELD_NAMES, fault_name
 from reachbook.http.request import AppRequest
 from reachbook.http.spelling import value_in_path
 
@@ -164,7 +164,7 @@ async def add_contacts(
     )
     if not skip_invalid:
         return UploadedOut(stored.created)
-    faults = [(int(path[0]), wire.fault_name(wire.wire_path(path[1:])), message) for path, message in stored.rejected]
+    faults = [(int(path[0]), fault_name(WIRE.path(path[1:])), message) for path, message in stored.rejected]
     return UploadedOut(stored.created, [wire.RejectedOut(*fault) for fault in faults])
 
 
@@ -502,24 +502,10 @@ async def check_token(request: AppRequest) -> dict[str, str]:
     return {"status": "OK"}
 
 
-ERRORS = {
-    status: ResponseSpec(data_container=ErrorOut, description=description, generate_examples=False)
-    for status, description in {
-        400: "A value is at fault; `errors` names each.",
-        401: "No token, or one that is unknown, expired or revoked.",
-        403: "The token lacks the scope, or belongs to another account.",
-        404: "There is no such thing in this account.",
-        409: "The current state does not allow this.",
-        413: "More than the limits allow.",
-        503: "Not available at the moment; the same call may succeed later.",
-    }.items()
-}
-
-
 def routers() -> list[Router]:
     """Everything under an account, and the authentication test."""
     handlers = [value for value in globals().values() if isinstance(value, HTTPRouteHandler) and value is not check_token]
     for handler in [*handlers, check_token]:
-        handler.responses = ERRORS | dict(handler.responses or {})
+        handler.responses = DOCUMENTED | dict(handler.responses or {})
     of_account = Router("/addressbook/v2/accounts/{accountId:str}", route_handlers=handlers, guards=[guard])
     return [of_account, Router("/", route_handlers=[check_token], guards=[guard])]

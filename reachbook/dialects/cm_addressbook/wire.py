@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from reachbook.core import consent, contacts, dump, fields, groups, search
 from reachbook.core.consent import Change, TokenType
-from reachbook.core.errors import Fault, Path, invalid
+from reachbook.core.errors import Fault, invalid
 from reachbook.core.ids import NIL
 
 Instant = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", examples=["2018-01-01T00:00:00.123Z"])]
@@ -326,34 +326,6 @@ class UploadedOut(Outgoing):
 
     created: Annotated[int, Meta(description="How many contacts were stored.")]
     rejected: list[RejectedOut] | UnsetType = UNSET
-
-
-class FaultOut(msgspec.Struct):
-    """One value that is at fault."""
-
-    field: str
-    message: str
-
-
-class ErrorOut(Outgoing):
-    """Every error."""
-
-    message: str
-    detail: str = msgspec.field(name="MessageDetail")
-    errors: Annotated[list[FaultOut] | UnsetType, Meta(description="Only where values are at fault.")] = UNSET
-
-
-def fault_name(path: Path) -> str:
-    """`contacts[3].email`; core's names must have been replaced by the wire's."""
-    name = ""
-    for part in path:
-        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
-    return name or "body"
-
-
-def wire_path(path: Path) -> Path:
-    """A path in the wire's names."""
-    return tuple(CORE_NAMES.get(part, part) if isinstance(part, str) else part for part in path)
 
 
 def changes(rows: Sequence[OptOutIn | list[Fault]]) -> list[Change | list[Fault]]:
