@@ -330,6 +330,22 @@ async def figures_by_type(db: Queries, account: AccountId) -> Sequence[TypeFigur
     ]
 
 
+OPTED_OUT = """
+SELECT count(*) FROM unnest($2::text[], $3::text[]) AS k (email, phone)
+WHERE EXISTS (SELECT 1 FROM consent_token t WHERE t.account_id = $1 AND t.is_active AND t.type = 'email' AND t.key = k.email)
+    OR EXISTS (SELECT 1 FROM consent_token t WHERE t.account_id = $1 AND t.is_active AND t.type = ANY($4::text[]) AND t.key = k.phone)
+"""
+
+
+async def count_opted_out(tx: Queries, account: AccountId, addresses: Sequence[tuple[str | None, str | None]]) -> int:
+    """How many of these pairs (key of an e-mail, phone) are opted out of anything."""
+    used = [figure.type for figure in await figures_by_type(tx, account) if figure.opted_out]
+    if not used or not addresses:
+        return 0
+    emails, phones = (list(column) for column in zip(*addresses, strict=True))
+    return await tx.fetchval(OPTED_OUT, account, emails, phones, [type for type in used if type not in (TokenType.EMAIL, TokenType.PUSH)])
+
+
 EXPORT = """
 SELECT type, value, to_char(changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), reason, message
 FROM consent_token WHERE account_id = $1 AND is_active ORDER BY changed_at DESC, type, key

@@ -261,17 +261,23 @@ async def _checked(tx: Transaction, account: AccountId, drafts: Sequence[Draft |
 
 
 async def _store(tx: Transaction, account: AccountId, group: UUID, rows: Sequence[Facts], now: datetime, *, delay_indexing: bool) -> None:
-    ids = new_ids(len(rows))
-    await tx.copy("contact", STORED, [(account, id, *facts, now, now) for id, facts in zip(ids, rows, strict=True)])
-    await tx.copy("membership", MEMBERSHIP, [(account, group, id, now) for id in ids])
+    ids = await create_many(tx, account, group, rows, now)
     if delay_indexing:
         await indexing.put_off(tx, account, group, ids[0], ids[-1], now)
     else:
         await indexing.index(tx, account, zip(ids, map(search_text, rows), strict=True))
+
+
+async def create_many(tx: Transaction, account: AccountId, group: UUID, rows: Sequence[Facts], now: datetime) -> list[UUID]:
+    """New members of a group that is held, counted and not indexed yet; their ids, ascending, in the order of the rows."""
+    ids = new_ids(len(rows))
+    await tx.copy("contact", STORED, [(account, id, *facts, now, now) for id, facts in zip(ids, rows, strict=True)])
+    await tx.copy("membership", MEMBERSHIP, [(account, group, id, now) for id in ids])
     no_email = sum(facts.email is None for facts in rows)
     no_phone = sum(facts.phone is None for facts in rows)
     added = Counts(len(rows), no_email, no_phone)
     await counts.add(tx, account, [(group, added), (NIL, added)])
+    return ids
 
 
 COLUMNS = "c.id, c.first_name, c.insertion, c.last_name, c.email, c.phone, c.phone_country, c.field_values AS values, c.created_at"
@@ -464,9 +470,84 @@ async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_
                 continue  # one was moved before we held it: let go, look again
             for group in held.values():
                 groups.refuse_locked(group)
-            await counts.add(tx, account, counts.negated(await counts.of_contacts(tx, account, found)))
-            await tx.execute(DELETE, account, found)
+            await remove_many(tx, account, found)
             return
+
+
+class Stored(NamedTuple):
+    """A contact as it stands, held; `groups` are all that it is in."""
+
+    id: UUID
+    facts: Facts
+    updated_at: datetime
+    groups: frozenset[UUID]
+
+
+READ_MANY = f"""
+SELECT c.id, {", ".join(f"c.{column}" for column in OWN)}, c.updated_at,
+    ARRAY(SELECT m.group_id FROM membership m WHERE m.account_id = c.account_id AND m.contact_id = c.id) AS groups
+FROM contact c WHERE c.account_id = $1 AND c.id = ANY($2::uuid[]) ORDER BY c.id
+"""
+HOLD_MANY = f"{READ_MANY} FOR UPDATE OF c"
+
+
+async def read_many(tx: Queries, account: AccountId, ids: Sequence[UUID], *, hold: bool) -> dict[UUID, Stored]:
+    """Those of the contacts that exist; with `hold` nobody else changes them until the transaction ends (groups and fields first)."""
+    if not ids:
+        return {}
+    rows = await tx.fetch(HOLD_MANY if hold else READ_MANY, account, ids)
+    read = (list(row.values()) for row in rows)
+    return {id: Stored(id, Facts(*own), updated_at, frozenset(of_groups)) for id, *own, updated_at, of_groups in read}
+
+
+UPDATE_MANY = """
+UPDATE contact c SET first_name = u.first_name, insertion = u.insertion, last_name = u.last_name, name_key = u.name_key, email = u.email,
+    email_key = u.email_key, phone = u.phone, phone_country = u.phone_country, field_values = u.field_values::jsonb,
+    updated_at = u.updated_at
+FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+    $12::timestamptz[])
+    AS u (id, first_name, insertion, last_name, name_key, email, email_key, phone, phone_country, field_values, updated_at)
+WHERE c.account_id = $1 AND c.id = u.id
+"""
+JOIN_MANY = """
+INSERT INTO membership (account_id, group_id, contact_id, added_at) SELECT $1, $2, id, $4 FROM unnest($3::uuid[]) AS j (id)
+ON CONFLICT DO NOTHING
+"""
+LEAVE_MANY = "DELETE FROM membership WHERE account_id = $1 AND group_id = $2 AND contact_id = ANY($3::uuid[])"
+
+
+class Moves(NamedTuple):
+    """Contacts that join a group or leave it."""
+
+    group: UUID
+    joining: Sequence[UUID] = ()
+    leaving: Sequence[UUID] = ()
+
+
+async def update_many(
+    tx: Transaction, account: AccountId, rows: Sequence[tuple[UUID, Facts, datetime]], moves: Moves, now: datetime
+) -> None:
+    """Set all facts of contacts that are held, with the instant of each one's change, and move some; counted and indexed."""
+    touched = list({*(id for id, _, _ in rows), *moves.joining, *moves.leaving})
+    if not touched:
+        return
+    before = await counts.of_contacts(tx, account, touched)
+    if rows:
+        columns = [list(column) for column in zip(*((id, *facts, at) for id, facts, at in rows), strict=True)]
+        await tx.execute(UPDATE_MANY, account, *columns)
+        await indexing.replace_many(tx, account, [(id, search_text(facts)) for id, facts, _ in rows])
+    if moves.joining:
+        await tx.execute(JOIN_MANY, account, moves.group, list(moves.joining), now)
+    if moves.leaving:
+        await tx.execute(LEAVE_MANY, account, moves.group, list(moves.leaving))
+    await counts.add(tx, account, counts.negated(before) + await counts.of_contacts(tx, account, touched))
+
+
+async def remove_many(tx: Transaction, account: AccountId, ids: Sequence[UUID]) -> None:
+    """Delete contacts that are held, out of all their groups."""
+    if ids:
+        await counts.add(tx, account, counts.negated(await counts.of_contacts(tx, account, ids)))
+        await tx.execute(DELETE, account, list(ids))
 
 
 def not_found(id: UUID) -> NotFoundError:

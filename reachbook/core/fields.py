@@ -9,7 +9,7 @@ from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundEr
 from reachbook.core.ids import AccountId
 from reachbook.core.limits import FIELDS_PER_ACCOUNT, NAME_LENGTH
 from reachbook.core.text import clean
-from reachbook.database.queries import Database, Transaction
+from reachbook.database.queries import Database, Queries, Transaction
 
 COMPANY = 6
 PREDEFINED = {COMPANY: "Company", **{6 + number: f"CustomField{number}" for number in range(1, 11)}}
@@ -31,7 +31,7 @@ async def predefine(tx: Transaction, account: AccountId, now: datetime) -> None:
 LIST = "SELECT id, name FROM field WHERE account_id = $1 ORDER BY id"
 
 
-async def list_all(db: Database, account: AccountId) -> Sequence[Field]:
+async def list_all(db: Queries, account: AccountId) -> Sequence[Field]:
     """Every field of the account by id."""
     return [Field(**row) for row in await db.fetch(LIST, account)]
 
@@ -56,13 +56,18 @@ ON CONFLICT (account_id, name_key) DO NOTHING RETURNING id
 
 async def create(db: Database, account: AccountId, name: str | None, now: datetime) -> Field:
     """A new field with the next id. Raises ConflictError if the name is taken, whatever its case."""
-    written = _checked(name)
     async with db.transaction() as tx:
-        id = await tx.fetchval(NEXT_ID, account)  # holds the account's row: fields are made one after the other
-        if await tx.fetchval("SELECT count(*) FROM field WHERE account_id = $1", account) >= FIELDS_PER_ACCOUNT:
-            raise ConflictError(f"An account has at most {FIELDS_PER_ACCOUNT:,} fields.")
-        if await tx.fetchval(CREATE, account, id, written, _key(written), now) is None:
-            raise _taken(written)
+        return await add(tx, account, name, now)
+
+
+async def add(tx: Transaction, account: AccountId, name: str | None, now: datetime) -> Field:
+    """The same as part of a transaction."""
+    written = _checked(name)
+    id = await tx.fetchval(NEXT_ID, account)  # holds the account's row: fields are made one after the other
+    if await tx.fetchval("SELECT count(*) FROM field WHERE account_id = $1", account) >= FIELDS_PER_ACCOUNT:
+        raise ConflictError(f"An account has at most {FIELDS_PER_ACCOUNT:,} fields.")
+    if await tx.fetchval(CREATE, account, id, written, _key(written), now) is None:
+        raise _taken(written)
     return Field(id, written)
 
 
@@ -111,9 +116,9 @@ async def known(tx: Transaction, account: AccountId, ids: Iterable[int]) -> froz
     return frozenset(row["id"] for row in await tx.fetch(KNOWN, account, sorted(set(ids))))
 
 
-async def hold_all(tx: Transaction, account: AccountId) -> None:
-    """No field is deleted until the transaction ends: for who changes a contact, before the contact is locked."""
-    await tx.fetch("SELECT id FROM field WHERE account_id = $1 ORDER BY id FOR KEY SHARE", account)
+async def hold_all(tx: Transaction, account: AccountId) -> frozenset[int]:
+    """No field is deleted until the transaction ends: for who changes a contact, before the contact is locked. Answers their ids."""
+    return frozenset(row["id"] for row in await tx.fetch("SELECT id FROM field WHERE account_id = $1 ORDER BY id FOR KEY SHARE", account))
 
 
 def _checked(name: str | None) -> str:

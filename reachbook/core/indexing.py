@@ -5,7 +5,7 @@ two never do the same; a contact that changes meanwhile writes its own text, whi
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from reachbook.core import fields
 from reachbook.core.ids import AccountId, new_id
 from reachbook.core.limits import INDEXING_DELAY_SECONDS, SYNCHRONOUS_INDEXING_SECONDS
 from reachbook.core.text import fold
-from reachbook.database.queries import Database, Transaction
+from reachbook.database.queries import Database, Queries, Transaction
 
 
 def search_text(
@@ -43,13 +43,34 @@ async def replace(tx: Transaction, account: AccountId, id: UUID, text: str) -> N
     await tx.execute(REPLACE, account, id, text)
 
 
+REPLACE_MANY = """
+INSERT INTO contact_search (account_id, contact_id, text) SELECT $1, id, text FROM unnest($2::uuid[], $3::text[]) AS t (id, text)
+ON CONFLICT (account_id, contact_id) DO UPDATE SET text = excluded.text
+"""
+
+
+async def replace_many(tx: Transaction, account: AccountId, texts: Sequence[tuple[UUID, str]]) -> None:
+    """Index contacts that were changed and are held."""
+    await tx.execute(REPLACE_MANY, account, [id for id, _ in texts], [text for _, text in texts])
+
+
 PUT_OFF = "INSERT INTO indexing_backlog (account_id, id, group_id, first_id, last_id, due_at) VALUES ($1, $2, $3, $4, $5, $6)"
 
 
-async def put_off(tx: Transaction, account: AccountId, group: UUID, first: UUID, last: UUID, now: datetime) -> None:
+async def put_off(
+    tx: Transaction, account: AccountId, group: UUID, first: UUID, last: UUID, now: datetime, seconds: float = INDEXING_DELAY_SECONDS
+) -> None:
     """Remember new contacts, from the first id to the last, to be indexed later."""
-    due = now + timedelta(seconds=INDEXING_DELAY_SECONDS)
+    due = now + timedelta(seconds=seconds)
     await tx.execute(PUT_OFF, account, new_id(), group, first, last, due)
+
+
+HURRY = "UPDATE indexing_backlog SET due_at = '-infinity' WHERE account_id = $1 AND group_id = $2"
+
+
+async def hurry(db: Queries, account: AccountId, group: UUID) -> None:
+    """What this group has waiting is due now."""
+    await db.execute(HURRY, account, group)
 
 
 TAKE_OF_GROUP = """
@@ -68,7 +89,7 @@ async def catch_up(db: Database, account: AccountId, group: UUID) -> None:
             if taken is not None:
                 await _index_range(tx, account, taken["first_id"], taken["last_id"])
         if time.monotonic() > deadline:
-            await db.execute("UPDATE indexing_backlog SET due_at = '-infinity' WHERE account_id = $1 AND group_id = $2", account, group)
+            await hurry(db, account, group)
             return
 
 

@@ -4,6 +4,7 @@
 together on a large sample. Where there is no wheel of it, `phonenumbers` does the work.
 """
 
+import contextlib
 import re
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ WRITTEN = re.compile(r"[+＋]?[\d\s.\-‐-―−()\[\]/\u200b\u2060\u00ad~]*\d[\
 
 
 BRACKETS = ("(", "[")
+MOBILE_TYPES = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 
 class Phone(NamedTuple):
@@ -81,6 +83,26 @@ def parse(text: str, region: str | None, using: ModuleType | Any = library) -> P
     if not phones:
         raise refusal
     return phones[0]
+
+
+def restored(digits: str, region: str | None, using: ModuleType | Any = library) -> Phone:
+    """What a spreadsheet kept as a number, its plus or leading zero gone. Raises PhoneError unless only one phone can be meant."""
+    found: set[Phone] = set()
+    for written, of_region in (("+" + digits, None), (digits, region)):
+        with contextlib.suppress(PhoneError):
+            phone, valid = _read(written, of_region, using)
+            if valid:
+                found.add(phone)
+    if len(found) == 1:
+        return found.pop()
+    if found:
+        raise PhoneError(f"may be {' or '.join(sorted(phone.e164 for phone in found))}: the spreadsheet dropped its plus or leading zero")
+    raise PhoneError("is no number that exists: the spreadsheet may have dropped its plus or leading zero")
+
+
+def is_mobile(phone: Phone, using: ModuleType | Any = library) -> bool:
+    """Whether libphonenumber says that a text message may reach it."""
+    return using.number_type(using.parse(phone.e164, None)) in MOBILE_TYPES
 
 
 def _possible(written: str, region: str | None, using: Any) -> Phone:
