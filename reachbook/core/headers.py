@@ -102,8 +102,9 @@ def field_headers(fields: Sequence[Field]) -> dict[int, str]:
 def find(header: str, known: Known) -> str | None:
     """The target of a header, or None: an alias, then a property, then a field by name or `name [id]`."""
     sought = key(header)
+    named = next((str(field.id) for field in known.fields if field.name.casefold() == header.strip().casefold()), None)
     if not sought:
-        return None
+        return named
     targets = {str(field.id) for field in known.fields}
     alias = known.aliases.get(sought)
     if alias is not None and (alias in LABELS or alias in targets or alias == IGNORED):
@@ -111,7 +112,6 @@ def find(header: str, known: Known) -> str | None:
     by_id = header.rstrip().removesuffix("]").rpartition("[")[2]
     if header.rstrip().endswith("]") and by_id in targets:
         return by_id
-    named = next((str(field.id) for field in known.fields if field.name.casefold() == header.strip().casefold()), None)
     found = KNOWN.get(sought) or _numbered(sought)
     if found is not None and (found in LABELS or found in targets):
         return found

@@ -10,3 +10,15 @@ INT32 = 2**31 - 1
 SYNCHRONOUS_INDEXING_SECONDS = 10.0  # a call without delayIndexing indexes what its group has waiting for so long, the worker the rest
 INDEXING_DELAY_SECONDS = 30.0  # how long delayed rows wait for a call that indexes them before the worker does
 SEARCH_CANDIDATES = 10_000  # contacts that are ranked for one search; no page reaches beyond
+
+IMPORT_BYTES = 2**30  # a file as uploaded, and what is in it
+IMPORT_CHUNK_BYTES = 2**20  # a piece of it as kept
+IMPORT_SLICE_ROWS = 5_000  # rows that one transaction of an import stores
+IMPORT_LEASE_SECONDS = 15.0  # a worker that has not been heard of for so long is taken to be dead
+IMPORT_TURN_SECONDS = 10.0  # how long an import is worked on while others wait
+IMPORT_ATTEMPTS = 5  # starts without any progress after which an import is given up
+IMPORT_INDEXING_SECONDS = 600.0  # its rows are indexed when it is over, or after this if it never ends
+IMPORT_SHOWN_ROWS = 10  # rows that a preview shows
+UPLOAD_DAYS = 7  # a file that nobody starts to import is kept
+UNDO_DAYS = 30  # what became of each row is kept, and with it the undo
+IDEMPOTENCY_HOURS = 24  # answers are kept for a repeated call

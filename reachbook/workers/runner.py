@@ -6,46 +6,64 @@ from typing import NamedTuple
 
 import structlog
 
-from reachbook.core import counts, ids, indexing
+from reachbook.core import counts, idempotency, ids, imports, indexing
 from reachbook.database.errors import UnavailableError
 from reachbook.database.queries import Database
+from reachbook.workers.imports import IMPORTS_AT_ONCE, work_on_next
 
 log = structlog.get_logger("reachbook.workers")
 
 
 class Job(NamedTuple):
-    """`work` does what is due and answers how much that was; while there is any it runs again at once, else after a pause."""
+    """`work` does what is due and answers how much that was; while there is any it runs again at once, else after a pause.
+
+    It is given the event that tells it to stop; `at_once` of it run side by side.
+    """
 
     name: str
-    work: Callable[[Database], Awaitable[int]]
+    work: Callable[[Database, asyncio.Event], Awaitable[int]]
     pause_seconds: float
+    at_once: int = 1
 
 
-async def index_due(db: Database) -> int:
+async def index_due(db: Database, _: asyncio.Event) -> int:
     """Index contacts that were stored with delayIndexing and whose time has come."""
     return await indexing.index_due(db, ids.now())
 
 
-async def fold_counts(db: Database) -> int:
+async def fold_counts(db: Database, _: asyncio.Event) -> int:
     """Fold counters; a counter that is written all the time is folded once a pause, not in a tight loop."""
     await counts.fold(db)
     return 0
 
 
-JOBS = [Job("indexing", index_due, 5.0), Job("counters", fold_counts, 5.0)]
+async def purge(db: Database, _: asyncio.Event) -> int:
+    """Forget what is kept for a time only."""
+    await imports.purge(db, ids.now())
+    await idempotency.purge(db, ids.now())
+    return 0
+
+
+JOBS = [
+    Job("indexing", index_due, 5.0),
+    Job("counters", fold_counts, 5.0),
+    Job("imports", work_on_next, 0.5, at_once=IMPORTS_AT_ONCE),
+    Job("purge", purge, 600.0),
+]
 
 
 async def run(db: Database, stopping: asyncio.Event, jobs: list[Job] = JOBS) -> None:
     """Until `stopping` is set; what runs then is finished."""
     async with asyncio.TaskGroup() as group:
         for job in jobs:
-            group.create_task(_loop(db, job, stopping))
+            for _ in range(job.at_once):
+                group.create_task(_loop(db, job, stopping))
 
 
 async def _loop(db: Database, job: Job, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         try:
-            done = await job.work(db)
+            done = await job.work(db, stopping)
         except UnavailableError as error:
             log.warning("database unavailable", job=job.name, error=str(error))
             done = 0
