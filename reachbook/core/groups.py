@@ -185,6 +185,7 @@ SELECT $1, group_id, $4, contacts, empty_emails, empty_numbers FROM less
 
 async def _remove_members(tx: Transaction, account: AccountId, ids: Sequence[UUID]) -> None:
     await tx.execute("SET LOCAL statement_timeout = 0")
+    await tx.execute("DISCARD PLANS")  # see contacts.remove_many
     await tx.fetchval(LOCK_MEMBERS, account, ids)
     await tx.execute(REMOVE, account, ids, NIL, new_id())
     await tx.execute(LEAVE, account, ids)

@@ -100,8 +100,18 @@ APPLE = [
     ),
     _jan("vcard_picture", card("FN:Jan Vis", *folded("PHOTO;ENCODING=b;TYPE=JPEG:" + PICTURE), "TEL:0612345671")),
     _jan("vcard_picture_in_one_line", card("FN:Jan Vis", "item1.PHOTO;ENCODING=b;TYPE=JPEG:" + PICTURE, "TEL:0612345671")),
-    _jan("vcard_property_folded_before_its_colon", card("FN:Jan Vis", "PHOTO:" + PICTURE, "TEL;type=HOME;type=VOICE", " ;type=pref:0612345671")),
-    _cards("vcard_of_nobody", card(version="3.0") + JAN, NAMED, [None, ["Jan Vis", "0612345671"]], buckets(created=1, refused=1), faults={1: "has nothing in it"}),
+    _jan(
+        "vcard_property_folded_before_its_colon",
+        card("FN:Jan Vis", "PHOTO:" + PICTURE, "TEL;type=HOME;type=VOICE", " ;type=pref:0612345671"),
+    ),
+    _cards(
+        "vcard_of_nobody",
+        card(version="3.0") + JAN,
+        NAMED,
+        [None, ["Jan Vis", "0612345671"]],
+        buckets(created=1, refused=1),
+        faults={1: "has nothing in it"},
+    ),
 ]
 FOLDS = [
     _jan("vcard_folded", card("FN:Ja", " n", "  Vis", "TEL:06123", "\t45671")),
@@ -171,7 +181,14 @@ MODERN = [
     ),
     _cards(
         "vcard_several_phones",
-        card("FN:Jan Vis", "TEL;HOME:0201234567", "TEL;WORK,FAX:0201234568", "TEL;CELL:0612345671", "TEL;TYPE=cell,voice:0612345672", "TEL:0201234569"),
+        card(
+            "FN:Jan Vis",
+            "TEL;HOME:0201234567",
+            "TEL;WORK,FAX:0201234568",
+            "TEL;CELL:0612345671",
+            "TEL;TYPE=cell,voice:0612345672",
+            "TEL:0201234569",
+        ),
         ["Name", "Phone", "Fax", "Mobile", "Mobile 2", "Phone 2"],
         [["Jan Vis", "0201234567", "0201234568", "0612345671", "0612345672", "0201234569"]],
         buckets(created=1),
@@ -200,6 +217,11 @@ MODERN = [
 ]
 CUT = [
     Case("vcard_cut_off", "contacts.vcf", (JAN + JAN[:-20]).encode(), error="begins in line 5 has no end"),
-    Case("vcard_without_an_end", "contacts.vcf", b"BEGIN:VCARD\r\nFN:Piet\r\nTEL:0612345672\r\n" + JAN.encode(), error="begins in line 1 has no end"),
+    Case(
+        "vcard_without_an_end",
+        "contacts.vcf",
+        b"BEGIN:VCARD\r\nFN:Piet\r\nTEL:0612345672\r\n" + JAN.encode(),
+        error="begins in line 1 has no end",
+    ),
 ]
 CASES = [*ANDROID, *APPLE, *FOLDS, *ENCODINGS, *MODERN, *CUT]

@@ -19,15 +19,25 @@ CASES = [
     _lines("jsonl_utf16", (JAN + PIET).encode("utf-16"), SHORT, PLAIN, TWO),  # type: ignore[arg-type]
     _lines(
         "jsonl_bad_lines",
-        JAN.encode() + b'{"First name": "Kees", \n[1, 2]\n"text"\n{"First name": "\xff"}\n{"First name": "\\ud800"}\n{"Phone": NaN}\n' + PIET.encode(),
+        JAN.encode()
+        + b'{"First name": "Kees", \n[1, 2]\n"text"\n{"First name": "\xff"}\n{"First name": "\\ud800"}\n{"Phone": NaN}\n'
+        + PIET.encode(),
         SHORT,
         [PLAIN[0], None, None, None, None, None, None, PLAIN[1]],
         buckets(created=2, refused=6),
-        faults={2: "is not JSON", 3: "is not a JSON object", 4: "is not a JSON object", 5: "is not JSON", 6: "is not JSON", 7: "is not JSON"},
+        faults={
+            2: "is not JSON",
+            3: "is not a JSON object",
+            4: "is not a JSON object",
+            5: "is not JSON",
+            6: "is not JSON",
+            7: "is not JSON",
+        },
     ),
     _lines(
         "jsonl_nested",
-        '{"person": {"First name": "Jan", "contact": {"Phone": "0612345671"}}, "Tags": ["a", 1], "Company": null}\n{"Company": "ACME", "Phone": "0612345672"}\n',
+        '{"person": {"First name": "Jan", "contact": {"Phone": "0612345671"}}, "Tags": ["a", 1], "Company": null}\n'
+        '{"Company": "ACME", "Phone": "0612345672"}\n',
         ["First name", "Phone", "Tags", "Company"],
         [["Jan", "0612345671", '["a",1]', ""], ["", "0612345672", "", "ACME"]],
         TWO,
@@ -41,7 +51,8 @@ CASES = [
     ),
     _lines(
         "jsonl_numbers",
-        '{"Phone": 31612345671, "A": 612345672.0, "B": true, "C": 123456789012345678901, "D": -0}\n{"Phone": "0612345672", "A": 1.5, "B": false}\n',
+        '{"Phone": 31612345671, "A": 612345672.0, "B": true, "C": 123456789012345678901, "D": -0}\n'
+        '{"Phone": "0612345672", "A": 1.5, "B": false}\n',
         ["Phone", "A", "B", "C", "D"],
         [["31612345671", "612345672", "true", "123456789012345678901", "0"], ["0612345672", "1.5", "false", "", ""]],
         TWO,

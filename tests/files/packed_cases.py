@@ -86,7 +86,9 @@ CASES = [
     _good("zip_of_a_gzip", "contacts.zip", lambda: packed({"contacts.csv.gz": gzip.compress(_csv())})),
     _refused("zip_of_two_files", "contacts.zip", lambda: packed({"a.csv": _csv(), "b.csv": _csv()}), "holds 2: a.csv, b.csv"),
     _refused("zip_of_nothing", "contacts.zip", lambda: packed({}), "holds 0"),
-    _refused("zip_of_a_document", "contacts.docx", lambda: packed({"[Content_Types].xml": b"", "word/document.xml": b""}), "exactly one file"),
+    _refused(
+        "zip_of_a_document", "contacts.docx", lambda: packed({"[Content_Types].xml": b"", "word/document.xml": b""}), "exactly one file"
+    ),
     _refused("zip_truncated", "contacts.zip", lambda: packed({"contacts.csv": _csv()})[:-30], "cut off or damaged"),
     _refused("zip_damaged", "contacts.zip", _damaged_member, "cut off or damaged"),
     _refused("zip_encrypted", "contacts.zip", _encrypted, "protected by a password"),
