@@ -30,6 +30,7 @@ class Plan(msgspec.Struct, frozen=True):
     match_in: Scope
     region: str | None
     letters: bool
+    is_csv: bool
     group: UUID
     made_group: bool = False
     made_fields: list[int] = []
@@ -61,7 +62,7 @@ WHOLE = "whole"
 # What a spreadsheet shows of a long number, and what a CSV file then has: the digits are gone.
 SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?E\+\d{2,}")
 # An apostrophe before what a spreadsheet would run as a formula; exports put it there (reachbook.core.exports).
-GUARDED = re.compile(r"'+[=+\-@\t\r]")
+GUARDED = re.compile(r"'+(?:[=@\t\r]|[+-](?![0-9 ().-]*$))")
 SHOWN = 40
 
 
@@ -87,8 +88,10 @@ class Reader:
         cells = row.cells
         text = [cell.strip() for cell in cells]
         refusals = self._damage(row, text)
-        if any(cell.startswith("'") for cell in text if cell):
-            text = [cell[1:] if GUARDED.match(cell) else cell for cell in text]
+        if self.plan.is_csv and any(cell.startswith("'") for cell in text):
+            text = [cell[1:].strip() if GUARDED.match(cell) else cell for cell in text]
+            for place in self._phones:
+                text[place] = text[place].lstrip("'")
         if not any(text[place] for place in self._mapped):
             refusals.append(Refusal("", "has nothing in any column that is mapped"))
         if refusals:
@@ -202,7 +205,7 @@ def _value(facts: Facts, field: str) -> str | None:
 def merge(stored: Facts, new: Facts, on_match: OnMatch) -> Facts | None:
     """What a matched contact becomes, or None if that is what it is. A blank cell never takes a value away.
 
-    Spaces around a value and another spelling of the same mailbox are no difference.
+    Spaces around a value, its line ends and another spelling of the same mailbox are no difference.
     """
     values: dict[str, str] = msgspec.json.decode(stored.field_values)
     given: dict[str, str] = msgspec.json.decode(new.field_values)
@@ -212,7 +215,7 @@ def merge(stored: Facts, new: Facts, on_match: OnMatch) -> Facts | None:
         takes_email, takes_phone = not stored.email_key, not stored.phone
     else:
         first, insertion, last = (_kept(old, fresh) for old, fresh in zip(stored[:3], new[:3], strict=True))
-        changed = {field: value for field, value in given.items() if values.get(field, "").strip() != value}
+        changed = {field: value for field, value in given.items() if not _same(values.get(field, ""), value)}
         takes_email, takes_phone = new.email_key not in (None, stored.email_key), new.phone not in (None, stored.phone)
     mailbox = (new.email, new.email_key) if takes_email else (stored.email, stored.email_key)
     number = (new.phone, new.phone_country) if takes_phone else (stored.phone, stored.phone_country)
@@ -222,7 +225,12 @@ def merge(stored: Facts, new: Facts, on_match: OnMatch) -> Facts | None:
 
 
 def _kept(old: str | None, fresh: str | None) -> str | None:
-    return old if fresh is None or (old is not None and old.strip() == fresh) else fresh
+    return old if fresh is None or (old is not None and _same(old, fresh)) else fresh
+
+
+def _same(old: str, fresh: str) -> bool:
+    """Files change the spaces around a text and its line ends; that is no change of the text."""
+    return old == fresh or "\n".join(old.splitlines()).strip() == "\n".join(fresh.splitlines()).strip()
 
 
 def _filled_name(stored: Facts, new: Facts) -> tuple[str | None, str | None, str | None]:

@@ -102,7 +102,8 @@ async def _plan(tx: Transaction, account: AccountId, held: Import, table: Table,
         raise StoppedError("No column of the file has what is to be matched by.")
     levels = dict.fromkeys([chosen, headers.PHONE, headers.EMAIL])
     region = await imports.default_region(tx, account, options)
-    return Plan(table.columns, targets, list(levels), options.on_match, options.match_in, region, table.letters, group)
+    is_csv = table.kind == "csv"
+    return Plan(table.columns, targets, list(levels), options.on_match, options.match_in, region, table.letters, is_csv, group)
 
 
 async def _targets(
@@ -136,7 +137,7 @@ def _guess(table: Table, samples: Sequence[Row]) -> list[str | None]:
     first = samples[0].cells if samples else []
     guesses: list[str | None] = [None] * len(table.columns)
     for place, cell in enumerate(first):
-        facts = Reader(Plan([""], [headers.EMAIL], [], "update", "account", None, letters=False, group=NIL), frozenset())
+        facts = Reader(Plan([""], [headers.EMAIL], [], "update", "account", None, letters=False, is_csv=True, group=NIL), frozenset())
         if facts.read(Row(1, [cell])).facts is not None:
             guesses[place] = headers.EMAIL
         elif sum(letter.isdigit() for letter in cell) >= FEWEST_DIGITS and not any(letter.isalpha() for letter in cell):

@@ -92,6 +92,14 @@ async def search_contacts(
     return Listed([_found(dict(row)) for row in rows], total)
 
 
+async def matching(db: Database, account: AccountId, query: str, values: Values) -> str:
+    """The SQL condition on `contact_search s` under which a contact is found, none for a blank query; not those only in hidden groups."""
+    conditions = terms(query.replace("\0", " "), await accounts.region(db, account))
+    if not conditions:
+        return "false"
+    return await _contact_condition(db, account, conditions, values) + IN_VISIBLE
+
+
 async def search(db: Database, account: AccountId, query: str, page: Page, *, exclude_marketing: bool = False) -> Listed[Found]:
     """Groups first, then contacts, as one list."""
     found = await search_groups(db, account, query, page)

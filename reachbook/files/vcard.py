@@ -15,6 +15,7 @@ from reachbook.files import encoding
 from reachbook.files.columns import Columns
 from reachbook.files.errors import FileError
 from reachbook.files.rows import Row
+from reachbook.files.writing import parameter_text
 
 LONGEST_CARD = 32 * 2**20
 BINARY = ("PHOTO", "LOGO", "SOUND", "KEY")
@@ -130,7 +131,7 @@ def _cells(line: Property) -> Iterator[tuple[str, str]]:
     elif line.name == OWN_ID:
         yield "id", _text(line.value)
     elif line.name == OWN_FIELD:
-        yield _text(line.parameters.get("X-NAME", "")) or "Field", _text(line.value)
+        yield parameter_text(line.parameters.get("X-NAME", "")) or "Field", _text(line.value)
     elif line.name in PLAIN:
         yield PLAIN[line.name], _text(line.value)
 

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, cast
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
+from reachbook.files.writing import csv_lines
+
 Write = Callable[[bytes], Awaitable[None]]
 Produce = Callable[[Write], Awaitable[None]]
 
@@ -83,19 +85,3 @@ def csv_table(write: Write, header: Sequence[str]) -> Rows:
             await write(first)
 
     return Rows(lines, end)
-
-
-def csv_lines(write: Write) -> Write:
-    """A writer that ends CSV records with CRLF as RFC 4180 has it; line ends inside quotes stay as they are."""
-    quoted = False
-
-    async def lines(piece: bytes) -> None:
-        nonlocal quoted
-        parts = bytes(piece).split(b'"')
-        # Every quote changes the side; what is outside stands at every second place.
-        outside = 1 if quoted else 0
-        parts[outside::2] = [part.replace(b"\n", b"\r\n") for part in parts[outside::2]]
-        quoted ^= len(parts) % 2 == 0
-        await write(b'"'.join(parts))
-
-    return lines

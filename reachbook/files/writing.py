@@ -1,0 +1,97 @@
+"""Rows → files: CSV lines, XLSX, vCard."""
+# XlsxWriter and vobject are partly untyped.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
+
+import io
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import xlsxwriter
+from vobject.base import backslashEscape, foldOneLine
+
+Write = Callable[[bytes], Awaitable[None]]
+
+SHEET_ROWS = 1_048_576
+
+
+def csv_lines(write: Write) -> Write:
+    """A writer that ends CSV records with CRLF as RFC 4180 has it; line ends inside quotes stay as they are."""
+    quoted = False
+
+    async def lines(piece: bytes) -> None:
+        nonlocal quoted
+        parts = bytes(piece).split(b'"')
+        # Every quote changes the side; what is outside stands at every second place.
+        outside = 1 if quoted else 0
+        parts[outside::2] = [part.replace(b"\n", b"\r\n") for part in parts[outside::2]]
+        quoted ^= len(parts) % 2 == 0
+        await write(b'"'.join(parts))
+
+    return lines
+
+
+class Workbook:
+    """A spreadsheet of text cells, written to disk row by row. What a spreadsheet would run as a formula is text by its cell's type."""
+
+    def __init__(self, path: Path, header: Sequence[str]) -> None:
+        self._book = xlsxwriter.Workbook(str(path), {"constant_memory": True, "tmpdir": str(path.parent)})
+        self._bold = self._book.add_format({"bold": True})
+        self._header = header
+        self._begin()
+
+    def _begin(self) -> None:
+        """A sheet holds about a million rows; the next ones go onto another."""
+        self._sheet = self._book.add_worksheet()
+        self._sheet.freeze_panes(1, 0)
+        for column, name in enumerate(self._header):
+            self._sheet.write_string(0, column, name, self._bold)
+        self._next = 1
+
+    def add(self, rows: Sequence[Sequence[str]]) -> None:
+        """More rows; blank cells stay empty."""
+        for row in rows:
+            if self._next == SHEET_ROWS:
+                self._begin()
+            for column, text in enumerate(row):
+                if text:
+                    self._sheet.write_string(self._next, column, text)
+            self._next += 1
+
+    def close(self) -> None:
+        """Put the file together."""
+        self._book.close()
+
+
+class Card(io.StringIO):
+    """A vCard 3.0, property by property."""
+
+    def __init__(self) -> None:
+        super().__init__(newline="")
+        self.write("BEGIN:VCARD\r\nVERSION:3.0\r\n")
+
+    def add(self, name: str, parts: Sequence[str], parameters: Mapping[str, str] | None = None) -> None:
+        """A property; several parts make a structured value."""
+        given = "".join(f';{key}="{parameter_value(value)}"' for key, value in (parameters or {}).items())
+        value = ";".join(backslashEscape(part.replace("\r\n", "\n").replace("\r", "\n")) for part in parts)
+        foldOneLine(self, f"{name}{given}:{value}")
+
+    def close_card(self) -> bytes:
+        """The card whole."""
+        self.write("END:VCARD\r\n")
+        return self.getvalue().encode()
+
+
+def parameter_value(text: str) -> str:
+    """A parameter between quotation marks (RFC 6868)."""
+    return text.replace("^", "^^").replace("\n", "^n").replace('"', "^'")
+
+
+def parameter_text(value: str) -> str:
+    """What `parameter_value` was given."""
+    marks = {"^^": "^", "^n": "\n", "^'": '"'}
+    text, place = "", 0
+    while place < len(value):
+        pair = value[place : place + 2]
+        text += marks.get(pair, value[place])
+        place += 2 if pair in marks else 1
+    return text
