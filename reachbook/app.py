@@ -5,7 +5,7 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import structlog
@@ -17,13 +17,13 @@ from reachbook.core import figures, tokens
 from reachbook.database.errors import UnavailableError
 from reachbook.database.migrate import pending
 from reachbook.database.pool import Pool, open_pool
-from reachbook.dialects import cm_addressbook
+from reachbook.dialects import cm_addressbook, own
 from reachbook.http import house
 from reachbook.http.limits import Limits
 from reachbook.http.observe import Observed
 from reachbook.settings import Settings
 
-REFERENCES = {"CM.com Addressbook v2": cm_addressbook.REFERENCE}
+REFERENCES = {"CM.com Addressbook v2": cm_addressbook.REFERENCE, "Reachbook's own": own.REFERENCE}
 
 POOL = Gauge("reachbook_database_connections", "Connections of the web processes' pools.", ["state"], multiprocess_mode="livesum")
 
@@ -40,7 +40,7 @@ class Reachbook:
 
     def __init__(self, configured: Settings) -> None:
         self._settings = configured
-        self._apps: Mapping[str, ASGIApp] = {}
+        self._apps: dict[str, ASGIApp] = {}
         self._house: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +74,9 @@ class Reachbook:
 
     def _wire(self, db: Pool) -> None:
         limits = Limits(self._settings.request_seconds, self._settings.body_megabytes * 2**20)
-        self._apps = dict.fromkeys(cm_addressbook.PREFIXES, cm_addressbook.build(db, tokens.Finder(db), __version__, limits))
+        finder = tokens.Finder(db)
+        for dialect in (cm_addressbook, own):
+            self._apps |= dict.fromkeys(dialect.PREFIXES, dialect.build(db, finder, __version__, limits))
 
         async def missing() -> list[str]:
             try:

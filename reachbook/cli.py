@@ -5,10 +5,10 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import IO, Annotated, Any, Literal, NoReturn
 from uuid import UUID
 
 import cyclopts
@@ -17,11 +17,13 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from reachbook import __version__, demo, log, serving
+from reachbook import __version__, demo, importing, log, serving
 from reachbook import settings as settings_table
-from reachbook.core import accounts, ids, tokens
-from reachbook.core.errors import InvalidError, ReachbookError
+from reachbook.core import accounts, exports, ids, import_reports, imports, tokens
+from reachbook.core.errors import ConflictError, InvalidError, ReachbookError, invalid
 from reachbook.core.ids import AccountId
+from reachbook.core.imports import Import, Options
+from reachbook.core.paging import Page
 from reachbook.database.errors import DatabaseError, UnavailableError
 from reachbook.database.location import Location, locate
 from reachbook.database.migrate import migrate as bring_up_to_date
@@ -31,11 +33,13 @@ from reachbook.dialects import cm_addressbook
 from reachbook.settings import Settings, SettingsError
 from reachbook.workers import runner
 
-FAILED, WRONG_USAGE = 1, 2
+FAILED, WRONG_USAGE, REFUSED_ROWS = 1, 2, 3
 
 app = App(name="reachbook", help="The address book, consent ledger and channel desk for business messaging.", version=__version__)
 account_app = App(name="account", help="Accounts: who the address books belong to.")
 token_app = App(name="token", help="API tokens: who may call, for which account, how long.")
+imports_app = App(name="imports", help="Imports that were made: what became of them, and back.")
+app.command(imports_app)
 app.command(account_app)
 app.command(token_app)
 
@@ -170,6 +174,163 @@ def settings(*, as_json: AsJson = False) -> None:
     for row in rows:
         table.add_row(*row)
     Console().print(table)
+
+
+@app.command(name="import")
+def import_file(
+    file: Path,
+    /,
+    *,
+    account: UUID,
+    group: str,
+    match: str | None = None,
+    match_in: Literal["account", "group"] = "account",
+    on_match: Literal["update", "fill", "skip"] = "update",
+    map: Annotated[list[str] | None, Parameter(negative="")] = None,  # noqa: A002 - the option's name
+    new_fields: Annotated[bool, Parameter(negative="")] = False,
+    region: str | None = None,
+    sheet: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    refused_file: Path | None = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a contact file into a group: CSV, Excel, ODS, vCard, JSON Lines, packed or not. `-` is standard input.
+
+    Every row is created, updated, unchanged, a duplicate within the file or refused. Opted-out addresses stay opted out.
+
+    Parameters
+    ----------
+    group:
+        Id or name; a name that is not there yet is made.
+    match:
+        What a contact is known by: phone, email or a field. Without it the phone, or the e-mail when the file has no phones.
+    match_in:
+        Look for it in the whole account, or in the group only.
+    on_match:
+        A contact that is there is updated, only its blanks are filled, or it is left alone.
+    map:
+        COLUMN=FIELD where the file's header is not understood; COLUMN= leaves a column out.
+    new_fields:
+        Columns that are no field yet become fields.
+    region:
+        How national phone numbers are read (NL, FR, …); the account's region unless given.
+    header:
+        Whether the first row is a header; it is told from its contents unless given.
+    dry_run:
+        Only say what would happen.
+    refused_file:
+        Where refused rows go; FILE.refused.csv beside the file unless given.
+    """
+    id, name = importing.group(group)
+    options = Options(
+        id, name, match, match_in, on_match, region, importing.mapping(map or ()), new_fields, encoding, delimiter, sheet, header
+    )
+    if file != importing.STANDARD_INPUT and not file.is_file():
+        raise invalid("FILE", f"{file} is no file")
+    asked = importing.Asked(file, AccountId(account), options, refused_file)
+    if dry_run:
+        seen = _call(data, lambda db: importing.preview(db, asked))
+        _refuse_failed(seen)
+        if as_json:
+            _answer(importing.previewed(seen))
+        else:
+            importing.print_preview(seen, print)
+        sys.exit(REFUSED_ROWS if seen.preview["refused"] else 0)
+    done, refused = _call(data, lambda db: importing.run(db, asked))
+    _refuse_failed(done)
+    if as_json:
+        _answer(importing.report(done, refused))
+    else:
+        importing.print_report(done, refused, print)
+    sys.exit(REFUSED_ROWS if done.refused else 0)
+
+
+def _refuse_failed(done: Import) -> None:
+    """An import that did not come to its end is a failure; what it stored can be undone."""
+    if done.error is not None or done.state not in ("done", "ready", "undone"):
+        rest = f" {done.done_rows:,} rows were done before; take them back with: reachbook imports undo {done.id}" if done.done_rows else ""
+        raise ConflictError(f"{done.error or f'The import was {done.state}.'}{rest}")
+
+
+@imports_app.command(name="undo")
+def undo_import(id: UUID, /, *, data: Data = None, as_json: AsJson = False) -> None:
+    """Take an import back: what it made goes, what it changed returns; contacts that were edited since stay and are counted."""
+    done = _call(data, lambda db: importing.undo(db, id))
+    _refuse_failed(done)
+    if as_json:
+        _answer({"import": done.id, "removed": done.removed, "restored": done.restored, "kept": done.kept})
+        return
+    print(f"{done.removed:,} contacts removed, {done.restored:,} restored, {done.kept:,} kept because they were edited since.")
+
+
+@imports_app.command(name="list")
+def list_imports(*, account: UUID, data: Data = None, as_json: AsJson = False) -> None:
+    """List an account's imports, the newest first."""
+    found = _call(data, lambda db: imports.list_imports(db, AccountId(account), Page(0, 100))).rows
+    if as_json:
+        _answer([{"import": one.id, "state": one.state, "file": one.filename, **import_reports.counts(one)} for one in found])
+        return
+    for one in found:
+        print(f"{one.id}  {one.created_at:%Y-%m-%d %H:%M}  {one.state:<10}  {one.done_rows:>9,}  {one.filename}")
+
+
+@app.command
+def export(
+    *,
+    account: UUID,
+    group: str | None = None,
+    search: str | None = None,
+    format: exports.Format | None = None,
+    output: Path = importing.STANDARD_INPUT,
+    data: Data = None,
+) -> None:
+    """Write the contacts of a group, of a search or of the whole account to a file. `-` is standard output.
+
+    Parameters
+    ----------
+    group:
+        Id or name.
+    search:
+        Words as in the search.
+    format:
+        csv, xlsx, vcf or jsonl; told from the name of the output unless given.
+    """
+    if group is not None and search is not None:
+        raise invalid("group", "and --search can't be given together")
+    form = format or next((form for form in exports.Format if output.suffix.lower() == f".{form}"), exports.Format.CSV)
+
+    async def write_file(db: Database) -> None:
+        id = None if group is None else await importing.group_id(db, AccountId(account), group)
+        with _output(output) as file:
+
+            async def write(piece: bytes) -> None:
+                file.write(piece)
+
+            await exports.export(db, AccountId(account), exports.Selection(id, search), form, write)
+
+    _call(data, write_file)
+
+
+@contextlib.contextmanager
+def _output(path: Path) -> Generator[IO[bytes]]:
+    """The file appears when it is whole: a broken export leaves what was there."""
+    if path == importing.STANDARD_INPUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(path)
+    except OSError as error:
+        raise ConflictError(f"Can't write {path}: {error.strerror or error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @account_app.command(name="create")

@@ -403,6 +403,14 @@ async def forget(db: Database, account: AccountId, ids: Iterable[UUID]) -> None:
         await tx.execute(FORGET, account, given)
 
 
+async def discard(db: Database, account: AccountId, id: UUID) -> None:
+    """The same when it is asked for. Raises NotFoundError, ConflictError while the import is at work."""
+    held = await get(db, account, id)
+    if held.state in AT_WORK:
+        raise ConflictError(f"The import is {held.state}: cancel it first.")
+    await forget(db, account, [id])
+
+
 STALE = """
 SELECT account_id, array_agg(id) AS ids FROM contact_import
 WHERE (state = 'uploading' AND created_at < $1) OR (state = 'ready' AND created_at < $2) GROUP BY account_id
@@ -434,6 +442,14 @@ def _refuse(held: Import, event: str) -> None:
 
 
 PARTICIPLES = {"preview": "previewed", "start": "started", "cancel": "cancelled", "undo": "undone"}
+
+
+async def account_of(db: Queries, id: UUID) -> AccountId:
+    """Whose import this is (for the operator). Raises NotFoundError."""
+    account = await db.fetchval("SELECT account_id FROM contact_import WHERE id = $1", id)
+    if account is None:
+        raise not_found(id)
+    return AccountId(account)
 
 
 async def default_region(db: Queries, account: AccountId, options: Options) -> str | None:

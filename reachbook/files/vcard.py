@@ -77,7 +77,11 @@ def _is_binary(line: str) -> bool:
 def _row(number: int, card: str, columns: Columns) -> Row:
     row = Row(number, [])
     counts: dict[str, int] = {}
-    for line in _properties(card):
+    lines = list(_properties(card))
+    is_ours = any(line.name == OWN_ID for line in lines)
+    for line in lines:
+        if is_ours and line.name == "FN":
+            continue  # a card must have one, whether or not the contact has a name
         if line.name == "KIND" and line.value.strip().lower() not in ("individual", "org", ""):
             row.fault = f"is the card of a {line.value.strip().lower()}, not of a person"
         for name, text in _cells(line):

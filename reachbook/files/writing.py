@@ -71,7 +71,7 @@ class Card(io.StringIO):
 
     def add(self, name: str, parts: Sequence[str], parameters: Mapping[str, str] | None = None) -> None:
         """A property; several parts make a structured value."""
-        given = "".join(f';{key}="{parameter_value(value)}"' for key, value in (parameters or {}).items())
+        given = "".join(f";{key}={parameter_value(value)}" for key, value in (parameters or {}).items())
         value = ";".join(backslashEscape(part.replace("\r\n", "\n").replace("\r", "\n")) for part in parts)
         foldOneLine(self, f"{name}{given}:{value}")
 
@@ -82,8 +82,10 @@ class Card(io.StringIO):
 
 
 def parameter_value(text: str) -> str:
-    """A parameter between quotation marks (RFC 6868)."""
-    return text.replace("^", "^^").replace("\n", "^n").replace('"', "^'")
+    """A parameter, between quotation marks if it is more than a word (RFC 6868)."""
+    if text.isalnum() and text.isascii():
+        return text
+    return '"' + text.replace("^", "^^").replace("\n", "^n").replace('"', "^'") + '"'
 
 
 def parameter_text(value: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 import pyjson5
-from msgspec.inspect import AnyType, ListType, NoneType, StructType, Type, UnionType, type_info
+from msgspec.inspect import AnyType, DictType, ListType, NoneType, StructType, Type, UnionType, type_info
 
 from reachbook.core.errors import Fault, InvalidError, Path, TooLargeError
 from reachbook.core.limits import ROWS_PER_CALL
@@ -126,6 +126,11 @@ def _read(raw: Any, type: Type, path: Path, faults: list[Fault]) -> Any:
             faults.append(Fault(path, "must be an array"))
             return None
         return [_read(item, type.item_type, (*path, index), faults) for index, item in enumerate(raw)]
+    if isinstance(type, DictType):
+        if not isinstance(raw, dict):
+            faults.append(Fault(path, "must be an object"))
+            return None
+        return {str(name): _read(value, type.value_type, (*path, str(name)), faults) for name, value in raw.items()}
     return _read_scalar(raw, type, path, faults)
 
 

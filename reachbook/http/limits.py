@@ -22,6 +22,10 @@ class Limits(NamedTuple):
     body_bytes: int
 
 
+UPLOAD = "reachbook.upload"
+"""Handler option: the body is a file. It may take as long as it keeps coming."""
+
+
 class Deadline:
     """Litestar middleware; raises DeadlineError, which the dialect answers."""
 
@@ -31,9 +35,10 @@ class Deadline:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        body = _Body(receive)
         try:
             async with asyncio.timeout(self.seconds) as deadline:
+                is_upload = bool(scope["route_handler"].opt.get(UPLOAD))
+                body = _Body(receive, deadline if is_upload else None, self.seconds)
 
                 async def begun(message: Message) -> None:
                     if message["type"] == "http.response.start":
@@ -52,14 +57,17 @@ class Deadline:
 
 
 class _Body:
-    """A request's `receive` that knows whether the body is read to its end."""
+    """A request's `receive` that knows whether the body is read to its end; each piece of an upload puts its deadline off."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, deadline: asyncio.Timeout | None, seconds: float) -> None:
         self._receive = receive
+        self._deadline, self._seconds = deadline, seconds
         self.is_read = False
 
     async def __call__(self) -> ReceiveMessage:
         message = await self._receive()
+        if self._deadline is not None and self._deadline.when() is not None:
+            self._deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
         self.is_read = message["type"] != "http.request" or not message.get("more_body")
         return message
 

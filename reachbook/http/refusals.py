@@ -189,6 +189,15 @@ def _from_table(error: Exception) -> Response[ErrorOut]:
     return answer(status, message, error.message if isinstance(error, ReachbookError) else message)
 
 
+def of_header(error: ReachbookError) -> Response[ErrorOut]:
+    """What a header was refused for: answered without a look at the body, which may be on its way or read already."""
+    if not isinstance(error, InvalidError):
+        return _from_table(error)
+    status, message = TABLE[InvalidError]
+    faults = [FaultOut(fault_name(path), reason) for path, reason in error.faults]
+    return answer(status, message, "; ".join(f"{fault.field}: {fault.message}" for fault in faults), faults)
+
+
 def broken(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorOut]:
     """A defect of ours: told in the log, not on the wire."""
     log.error("defect", exc_info=error, method=request.method, route=request.scope.get("path_template"))

@@ -50,6 +50,12 @@ def database(connection: ASGIConnection[Any, Any, Any, Any]) -> Database:
     return cast("Database", connection.app.state.db)
 
 
+def token_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    """The token of our own APIs: `Authorization: Bearer …` or CM's header (operator.md)."""
+    scheme, _, value = connection.headers.get("authorization", "").strip().partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else connection.headers.get("x-cm-producttoken")
+
+
 async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], value: str | None) -> Token:
     """Who calls, and may they read or write? Raises UnauthenticatedError, then ForbiddenError."""
     if not value:

@@ -44,9 +44,9 @@ CASES = [
     ),
     _lines(
         "jsonl_same_name_in_two_objects",
-        '{"First name": "Jan", "home": {"Phone": "n/a"}, "work": {"Phone": "0612345671"}, "phone": "0612345672"}\n',
+        '{"First name": "Jan", "home": {"Phone": "0201234567"}, "work": {"Phone": "0612345671"}, "phone": "0612345672"}\n',
         ["First name", "Phone", "Phone (2)", "phone (3)"],
-        [["Jan", "n/a", "0612345671", "0612345672"]],
+        [["Jan", "0201234567", "0612345671", "0612345672"]],
         buckets(created=1),
     ),
     _lines(

@@ -93,7 +93,7 @@ CASES = [
     _refused("zip_damaged", "contacts.zip", _damaged_member, "cut off or damaged"),
     _refused("zip_encrypted", "contacts.zip", _encrypted, "protected by a password"),
     _refused("zip_bomb", "contacts.zip", _bomb, "more than 1 MB", MEGABYTE),
-    _refused("zip_bomb_that_lies", "contacts.zip", _lying_bomb, "", MEGABYTE),
+    _refused("zip_bomb_that_lies", "contacts.zip", _lying_bomb, "cut off or damaged", MEGABYTE),
     _refused(
         "zip_of_a_zip_of_a_zip",
         "contacts.zip",

@@ -188,7 +188,7 @@ CELLS = [
         lambda: sheet(NUMBERS),
         SHORT,
         NUMBERS_READ,
-        buckets(created=4, refused=4),
+        buckets(created=3, refused=5),
         marks={
             2: {1: Mark.NUMBER},
             3: {1: Mark.NUMBER},
@@ -277,7 +277,7 @@ PLACES = [
         _stray(1_048_575, 0),
         SHORT,
         [*PLAIN, ["x", ""]],
-        buckets(created=2, refused=1),
+        buckets(created=3),
         numbers=[2, 3, 1_048_576],
     ),
     _xlsx(
@@ -351,7 +351,7 @@ def _ods_repeated() -> bytes:
 
 def _ods_kinds() -> bytes:
     note = "<office:annotation><text:p>a remark</text:p></office:annotation>"
-    lines = "<text:p>Jan<text:s text:c='2'/>Wil<text:span>lem</text:span></text:p><text:p>Vis</text:p>"
+    lines = "<text:p>Jan<text:s text:c='2'/>Ka<text:span>rel</text:span></text:p><text:p>Vis</text:p>"
     return ods(
         _line(_text("First name"), _text("Phone"), _text("Company"))
         + _line(_text("Jan"), _value("float", "value", "31612345671", "3.16E+10"), _value("boolean", "boolean-value", "true", "TRUE"))
@@ -371,7 +371,7 @@ ODS = [
         "ods",
         lambda: ods("".join(_line(*map(_text, cells)) for cells in [HEADER, *PEOPLE])),
         HEADER,
-        [[cell.replace("\t", " ") for cell in cells] for cells in PEOPLE],
+        PEOPLE,
         OF_PEOPLE,
         kind="ods",
         filename="contacts.ods",
@@ -395,7 +395,7 @@ ODS = [
             ["Jan", "31612345671", "true"],
             ["Piet", "612345672", "2024-02-29"],
             ["Kees", "0612345673", "ACME"],
-            ["Jan  Willem\nVis", "0612345674", ""],
+            ["Jan  Karel\nVis", "0612345674", ""],
             ["Klaas", "1.23456789012346E+18", ""],
         ],
         buckets(created=4, refused=1),
@@ -419,7 +419,7 @@ ODS = [
         "ods_of_a_billion_cells",
         "contacts.ods",
         lambda: ods(_line(*map(_text, SHORT)) + _line(_text("x", repeated=1_000), repeated=1_000_000)),
-        error=TOO_LARGE,
+        error="can't be read",
     ),
     Case("ods_truncated", "contacts.ods", lambda: ods(_line(*map(_text, SHORT)))[:-100], error="cut off or damaged"),
     Case(

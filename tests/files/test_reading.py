@@ -10,12 +10,14 @@ from reachbook.files import sheets
 from reachbook.files.errors import FileError
 from reachbook.files.opening import Reading, open_table
 from reachbook.files.rows import Row, Table
+from tests.files.card_cases import card
 from tests.files.case import Case, people
 from tests.files.corpus import CASES, write
 
 REFUSED = [case for case in CASES if case.error is not None]
 READ = [case for case in CASES if case.error is None]
-SHEETS = [case for case in READ if case.kind == "xlsx" and case.name not in ("xlsx_in_a_zip", "xlsx_stray_cell_in_the_last_row")]
+ONE_READER = ("xlsx_in_a_zip", "xlsx_called_xls", "xlsx_stray_cell_in_the_last_row")
+SHEETS = [case for case in READ if case.kind == "xlsx" and case.name not in ONE_READER]
 
 
 def _open(case: Case, tmp_path: Path) -> Table:
@@ -92,6 +94,31 @@ def _refused_as(reading: Reading, tmp_path: Path) -> None:
     source.write_bytes(people().encode())
     with pytest.raises(FileError):
         open_table(source, tmp_path, reading)
+
+
+READ_ONE = """
+import sys
+from pathlib import Path
+from reachbook.files.opening import Reading, open_table
+
+print(open_table(Path(sys.argv[1]), Path(sys.argv[2]), Reading()).count)
+"""
+HOSTILE = {
+    "parameters": "TEL" + ";a=b,c" * 40 + '"',
+    "no_colon": "TEL" + ";TYPE=b" * 60,
+    "commas": "TEL;TYPE=" + "," * 60 + '"',
+}
+
+
+@pytest.mark.parametrize("line", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_line_of_a_card_takes_no_time(line: str, tmp_path: Path) -> None:
+    """What is no property must not keep the reader busy for years."""
+    source = tmp_path / "contacts.vcf"
+    source.write_text(card("FN:Jan Vis", line, "TEL:0612345671"))
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ONE, str(source), str(tmp_path)], capture_output=True, text=True, timeout=15, check=True
+    )
+    assert done.stdout == "1\n"
 
 
 PEAK = """
