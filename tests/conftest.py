@@ -42,7 +42,11 @@ def embedded(data_folder: Path) -> Generator[Location]:
 @pytest.fixture(scope="session")
 async def location(embedded: Location) -> Location:
     """A migrated database of this worker's own."""
-    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    return await _new_database(embedded, "test")
+
+
+async def _new_database(embedded: Location, kind: str) -> Location:
+    name = f"{kind}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     connection = await asyncpg.connect(embedded.owner_url)
     await connection.execute(f"CREATE DATABASE {name}")
     await connection.close()
@@ -55,6 +59,14 @@ async def location(embedded: Location) -> Location:
 async def db(location: Location) -> AsyncGenerator[Pool]:
     """The database as the application sees it."""
     pool = await open_pool(location.app_url, most=20, statement_seconds=60)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture(scope="session")
+async def quiet(embedded: Location) -> AsyncGenerator[Pool]:
+    """A database that no server looks at: imports and what waits to be indexed are the test's own to work on."""
+    pool = await open_pool((await _new_database(embedded, "quiet")).app_url, most=20, statement_seconds=60)
     yield pool
     await pool.close()
 

@@ -23,8 +23,8 @@ from reachbook.core.headers import LABELS
 from reachbook.core.ids import AccountId
 from reachbook.database.queries import Database, Write
 from reachbook.database.values import Values
-from reachbook.files.vcard import OWN_FIELD, OWN_ID
-from reachbook.files.writing import Card, Workbook, csv_lines
+from reachbook.files.vcard import OWN_FIELD, OWN_ID, written
+from reachbook.files.writing import Workbook, csv_lines
 
 
 class Format(StrEnum):
@@ -187,22 +187,18 @@ async def _vcards(db: Database, account: AccountId, selection: Selection, column
 
 def _card(row: Mapping[str, str], company: str, others: Sequence[str]) -> bytes:
     first, insertion, last = (row.get(name, "") for name in ("firstName", "insertion", "lastName"))
-    card = Card()
-    card.add("N", [last, first, insertion, "", ""])
     whole = " ".join(filter(None, (first, insertion, last)))
-    card.add("FN", [whole or row.get(company, "") or row.get("email", "") or row.get("phoneNumber", "")])
-    _add_if(card, "TEL", row.get("phoneNumber"), {"TYPE": "CELL"})
-    _add_if(card, "EMAIL", row.get("email"), {"TYPE": "INTERNET"})
-    _add_if(card, "ORG", row.get(company))
-    for name in others:
-        _add_if(card, OWN_FIELD, row.get(name), {"X-NAME": name})
-    card.add(OWN_ID, [row["id"]])
-    return card.close_card()
-
-
-def _add_if(card: Card, name: str, value: str | None, parameters: Mapping[str, str] | None = None) -> None:
-    if value:
-        card.add(name, [value], parameters)
+    shown = whole or row.get(company, "") or row.get("email", "") or row.get("phoneNumber", "")
+    lines = [written("N", [last, first, insertion, "", ""]), written("FN", [shown])]
+    if number := row.get("phoneNumber"):
+        lines.append(written("TEL", [number], {"TYPE": "CELL"}))
+    if mailbox := row.get("email"):
+        lines.append(written("EMAIL", [mailbox], {"TYPE": "INTERNET"}))
+    if employer := row.get(company):
+        lines.append(written("ORG", [employer]))
+    lines += [written(OWN_FIELD, [row[name]], {"X-NAME": name}) for name in others if name in row]
+    lines.append(written(OWN_ID, [row["id"]]))
+    return ("BEGIN:VCARD\r\nVERSION:3.0\r\n" + "".join(lines) + "END:VCARD\r\n").encode()
 
 
 def _rows(lines: bytes) -> Sequence[dict[str, str]]:

@@ -88,8 +88,8 @@ class Reader:
         cells = row.cells
         text = [cell.strip() for cell in cells]
         refusals = self._damage(row, text)
-        if self.plan.is_csv and any(cell.startswith("'") for cell in text):
-            text = [cell[1:].strip() if GUARDED.match(cell) else cell for cell in text]
+        if self.plan.is_csv and any(cell.startswith(("'", '="')) for cell in text):
+            text = [cell[1:].strip() if GUARDED.match(cell) else _unwrapped(cell) for cell in text]
             for place in self._phones:
                 text[place] = text[place].lstrip("'")
         if not any(text[place] for place in self._mapped):
@@ -178,6 +178,11 @@ class Reader:
             return UUID(text[self._id])
         except ValueError:
             return None
+
+
+def _unwrapped(cell: str) -> str:
+    """`="0612345678"` is how some programs keep a spreadsheet from taking a text for a number."""
+    return cell[2:-1] if cell.startswith('="') and cell.endswith('"') and cell.count('"') == 2 else cell
 
 
 def _number(text: str, region: str | None, *, is_number: bool) -> phone.Phone:

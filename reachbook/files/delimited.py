@@ -14,6 +14,7 @@ from reachbook.files.errors import FileError
 from reachbook.files.rows import Row
 
 DELIMITERS = ",;\t|"
+NO_DELIMITERS = '"\r\n\0 '
 SAMPLE = 10_000  # characters that the delimiter is told from
 LONGEST_CELL = 4 * 2**20  # beyond, a quotation mark is open that was never meant to be
 
@@ -25,22 +26,23 @@ csv.field_size_limit(LONGEST_CELL)
 
 def read(path: Path, encoding_name: str | None, delimiter: str | None) -> Iterator[Row]:
     """Every record, the header too, numbered as a spreadsheet would. Raises FileError."""
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in NO_DELIMITERS):
+        raise FileError(f"{delimiter!r} can't be a delimiter.")
     found = encoding.named(encoding_name) if encoding_name else encoding.detect(path)
-    with path.open(encoding=found.name, errors=found.errors, newline="") as text:
-        first = text.readline(SAMPLE)
-        says = _separator_line(first)
-        if says is None:
-            text.seek(0)
+    with encoding.open_text(path, found, newline="") as text:
         sample = text.read(SAMPLE)
-        text.seek(0)
+    first, _, rest = sample.partition("\n")
+    says = _separator_line(first)
+    with encoding.open_text(path, found, newline="") as text:
         if says is not None:
             text.readline()
+            sample = rest
         yield from _records(text, delimiter or says or detect(sample), found, 2 if says else 1)
 
 
 def _separator_line(line: str) -> str | None:
     """The delimiter that Excel's own first line `sep=;` names."""
-    bare = line.removeprefix("\ufeff").rstrip("\r\n").strip('"')
+    bare = line.rstrip("\r\n").strip('"')
     return bare[4] if len(bare) == len("sep=;") and bare.lower().startswith("sep=") else None
 
 
@@ -64,7 +66,8 @@ def detect(sample: str) -> str:
 
 
 def _records(text: IO[str], delimiter: str, found: Encoding, first: int) -> Iterator[Row]:
-    reader = csv.reader(itertools.chain(text, [END]), delimiter=delimiter, quotechar='"', doublequote=True)
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=delimiter, quotechar='"', doublequote=True)
     tolerant = found.errors != "strict"
     for number in itertools.count(first):
         began = reader.line_num + 1
@@ -77,16 +80,24 @@ def _records(text: IO[str], delimiter: str, found: Encoding, first: int) -> Iter
             raise FileError(f"The file can't be read on from row {number} (line {reader.line_num}): {reason}.") from None
         except UnicodeDecodeError as error:
             raise FileError(f"The file is not {found.name} text: {error.reason} after line {reader.line_num}.") from None
-        if cells == [END]:
+        if lines.is_over and cells == [END]:
             return
-        if cells and cells[-1].endswith(END):
+        if lines.is_over and cells and cells[-1].endswith(END):
             raise FileError(f"The quotation mark that is opened in row {number} (line {began}) is not closed.")
-        if tolerant and _is_unreadable("".join(cells)):
-            readable = [cell.encode(errors="replace").decode().replace("\ufffd", "?") for cell in cells]
-            yield Row(number, readable, None, f"has bytes that are no {found.name.upper().removesuffix('-SIG')} text")
+        if tolerant and encoding.is_unreadable("".join(cells)):
+            yield Row(number, list(map(encoding.readable, cells)), None, found.fault)
         else:
             yield Row(number, cells)
 
 
-def _is_unreadable(text: str) -> bool:
-    return not text.isascii() and ("\ufffd" in text or encoding.UNREADABLE.search(text) is not None)
+class _Lines:
+    """The lines of a file and END behind the last."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text = text
+        self.is_over = False
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._text
+        self.is_over = True
+        yield END

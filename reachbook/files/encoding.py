@@ -7,12 +7,18 @@ person's to name.
 import codecs
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from reachbook.files.errors import FileError
 
 CHUNK = 2**20
-BOMS = [(codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")]
+BOMS = [
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+]
 UNREADABLE = re.compile("[\udc80-\udcff]")
 NOT_ASCII = re.compile("[^\x00-\x7f]")
 
@@ -23,6 +29,11 @@ class Encoding(NamedTuple):
     name: str
     errors: str = "strict"
 
+    @property
+    def fault(self) -> str:
+        """What is wrong with a row that is not in it."""
+        return f"has bytes that are no {self.name.upper().removesuffix('-SIG')} text"
+
 
 def detect(path: Path) -> Encoding:
     """Look at the whole file: its first bad byte may be its last."""
@@ -30,7 +41,7 @@ def detect(path: Path) -> Encoding:
         head = file.read(CHUNK)
     for mark, name in BOMS:
         if head.startswith(mark):
-            return Encoding(name, "replace" if name == "utf-16" else "surrogateescape")
+            return Encoding(name, "surrogateescape" if name == "utf-8-sig" else "replace")
     wide = _wide(head)
     if wide is not None:
         return Encoding(wide, "replace")
@@ -43,15 +54,43 @@ def detect(path: Path) -> Encoding:
     return Encoding(_western(path))
 
 
+NO_TEXT = ("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape")
+
+
 def named(name: str) -> Encoding:
     """The encoding that the person names. Raises FileError."""
     try:
         known = codecs.lookup(name).name
-        "".encode(known)
         "a".encode(known).decode(known)
     except (LookupError, UnicodeError):
-        raise FileError(f"There is no text encoding {name!r}.") from None
+        known = ""
+    if not known or known.replace("-", "_") in NO_TEXT:
+        raise FileError(f"There is no text encoding {name!r}.")
     return Encoding(known, "surrogateescape" if known.startswith("utf-8") else "replace")
+
+
+def open_text(path: Path, found: Encoding, newline: str | None) -> IO[str]:
+    """The file as text, behind its byte order mark. UTF-16 and UTF-32 without one are little-endian."""
+    name = found.name
+    if name in ("utf-16", "utf-32"):
+        with path.open("rb") as file:
+            head = file.read(4)
+        if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
+            name += "-le"
+    text = path.open(encoding="utf-8-sig" if name == "utf-8" else name, errors=found.errors, newline=newline)
+    if name.startswith("utf") and text.read(1) != "\ufeff":
+        text.seek(0)
+    return text
+
+
+def is_unreadable(text: str) -> bool:
+    """Whether the text has something that was no text of its encoding."""
+    return not text.isascii() and ("\ufffd" in text or UNREADABLE.search(text) is not None)
+
+
+def readable(text: str) -> str:
+    """The text with question marks for what was none."""
+    return UNREADABLE.sub("?", text).replace("\ufffd", "?")
 
 
 def _wide(head: bytes) -> str | None:

@@ -14,6 +14,7 @@ from reachbook.files.unpack import MOST_BYTES, Plain, unpack
 
 MOST_COLUMNS = 2_000
 MAILBOX = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+DATE = re.compile(r"\d{4}[-./]\d\d?[-./]\d\d?|\d\d?[-./]\d\d?[-./]\d{4}")
 NUMBER = re.compile(r"[+(]?\d[\d\s().\-/]{6,}\d")
 
 
@@ -47,7 +48,7 @@ def open_table(source: Path, folder: Path, reading: Reading, limit: int = MOST_B
 
 def _named(plain: Plain, target: Path, reading: Reading) -> Table:
     columns = Columns()
-    rows = jsonlines.read(plain.path, columns) if plain.kind == "jsonl" else vcard.read(plain.path, reading.encoding, columns)
+    rows = (jsonlines if plain.kind == "jsonl" else vcard).read(plain.path, reading.encoding, columns)
     count = spool(rows, target)
     return Table(target, distinct(columns.names), count, plain.kind)
 
@@ -56,9 +57,9 @@ def _headed(records: Iterator[Row], target: Path, reading: Reading, kind: str) -
     first = next((row for row in records if any(map(str.strip, row.cells))), None)
     if first is None:
         raise FileError("The file has no text in it.")
-    while first.cells and not first.cells[-1].strip():
-        first.cells.pop()
     has_header = not _is_contact(first.cells) if reading.has_header is None else reading.has_header
+    while has_header and first.cells and not first.cells[-1].strip():
+        first.cells.pop()
     if len(first.cells) > MOST_COLUMNS:
         raise FileError(f"The file has {len(first.cells):,} columns; {MOST_COLUMNS:,} are the most.")
     if first.fault is not None and has_header:
@@ -80,4 +81,5 @@ def _fitted(records: Iterator[Row], width: int, first: Row | None) -> Iterator[R
 
 def _is_contact(cells: list[str]) -> bool:
     """Whether a first row is a contact already: no header is an address or a number."""
-    return any(MAILBOX.fullmatch(cell.strip()) or NUMBER.fullmatch(cell.strip()) for cell in cells)
+    given = [cell.strip() for cell in cells]
+    return any(MAILBOX.fullmatch(cell) or (NUMBER.fullmatch(cell) and not DATE.fullmatch(cell)) for cell in given)

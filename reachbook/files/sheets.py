@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import openpyxl
 import python_calamine
+from openpyxl.utils.escape import unescape
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from reachbook.files.errors import FileError
@@ -29,7 +30,7 @@ MOST_STRINGS_BYTES = 192 * 2**20  # the table of shared texts, which every reade
 MEMORY_BYTES = 2**30
 SECONDS = 3_600
 EXACT = 10**15  # a spreadsheet keeps fifteen digits
-ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!")
+ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#GETTING_DATA", "#SPILL!", "#CALC!")
 REFUSED = 3
 
 
@@ -60,7 +61,7 @@ def main() -> None:
     try:
         print(spool(_rows(Path(asked.source), asked.kind, asked.sheet), Path(asked.target)))  # noqa: T201 - it answers so
     except FileError as error:
-        sys.stdout.write(str(error))
+        sys.stdout.buffer.write(str(error).encode())
         sys.exit(REFUSED)
 
 
@@ -72,9 +73,16 @@ def _bound_memory() -> None:
 
 
 def _rows(source: Path, kind: str, sheet: str | None) -> Iterator[Row]:
-    if kind == "xlsx" and _unpacked(source) > QUICK_BYTES:
+    if kind == "xlsx" and (_unpacked(source) > QUICK_BYTES or _has_errors(source)):
         return _streamed(source, sheet)
-    return _quick(source, sheet)
+    try:
+        return _quick(source, sheet)
+    except FileError:
+        raise
+    except Exception as error:
+        if kind == "xlsx":
+            return _streamed(source, sheet)  # it knows values that the quick one does not
+        raise FileError(f"The spreadsheet can't be read: {error}.") from None
 
 
 def _unpacked(source: Path) -> int:
@@ -85,19 +93,32 @@ def _unpacked(source: Path) -> int:
     return sum(sizes.values())
 
 
+ERROR_CELL = b't="e"'
+CHUNK = 2**20
+
+
+def _has_errors(source: Path) -> bool:
+    """Whether a cell holds an error value: the quick reader takes those for blank."""
+    with zipfile.ZipFile(source) as archive:
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+                with archive.open(name) as sheet:
+                    rest = b""
+                    while chunk := sheet.read(CHUNK):
+                        if ERROR_CELL in rest + chunk:
+                            return True
+                        rest = chunk[-len(ERROR_CELL) :]
+    return False
+
+
 def _quick(source: Path, name: str | None) -> Iterator[Row]:
     try:
-        book = CalamineWorkbook.from_path(source)
-        visible = [m.name for m in book.sheets_metadata if m.typ is SheetTypeEnum.WorkSheet and m.visible is SheetVisibleEnum.Visible]
-        sheet = book.get_sheet_by_name(_chosen(book.sheet_names, visible, name))
+        book = CalamineWorkbook.from_filelike(source.open("rb"))  # by contents: a path's suffix would be believed
     except python_calamine.PasswordError:
         raise FileError("The spreadsheet is protected by a password. Save it without one.") from None
-    except (python_calamine.CalamineError, python_calamine.ZipError, python_calamine.XmlError, OSError) as error:
-        raise FileError(f"The spreadsheet can't be read: {error}.") from None
-    if sheet.start is None:
-        return
-    first_row, first_column = sheet.start
-    yield from _numbered(sheet.to_python(skip_empty_area=True) if sheet.height < 2 else sheet.iter_rows(), first_row + 1, first_column)
+    visible = [m.name for m in book.sheets_metadata if m.typ is SheetTypeEnum.WorkSheet and m.visible is SheetVisibleEnum.Visible]
+    sheet = book.get_sheet_by_name(_chosen(book.sheet_names, visible, name))
+    return _numbered(sheet.iter_rows(), sheet.start[1]) if sheet.start is not None else iter(())
 
 
 def _streamed(source: Path, name: str | None) -> Iterator[Row]:
@@ -105,7 +126,8 @@ def _streamed(source: Path, name: str | None) -> Iterator[Row]:
         book = openpyxl.load_workbook(source.open("rb"), read_only=True, data_only=True, keep_links=False)
         visible = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
         sheet = book[_chosen(book.sheetnames, visible, name)]
-        yield from _numbered(sheet.iter_rows(values_only=True), sheet.min_row or 1, 0)
+        sheet.reset_dimensions()  # what the file claims of itself may be a lie
+        yield from _numbered(sheet.iter_rows(values_only=True), 0)
     except FileError:
         raise
     except Exception as error:
@@ -123,8 +145,9 @@ def _chosen(names: Sequence[str], visible: Sequence[str], asked: str | None) -> 
     return found
 
 
-def _numbered(rows: Iterable[Sequence[Any]], first: int, left: int) -> Iterator[Row]:
-    for number, values in enumerate(rows, first):
+def _numbered(rows: Iterable[Sequence[Any]], left: int) -> Iterator[Row]:
+    """Both readers begin at the first row; the quick one at the first column that has something."""
+    for number, values in enumerate(rows, 1):
         row = Row(number, [""] * left)
         for column, value in enumerate(values, left):
             text, mark = cell(value)
@@ -139,7 +162,8 @@ def cell(value: Any) -> tuple[str, Mark | None]:
     if value is None:
         return "", None
     if isinstance(value, str):
-        return value, Mark.DAMAGED if value in ERRORS else None
+        text = unescape(value) if "_x" in value else value
+        return text, Mark.DAMAGED if value in ERRORS else None
     if isinstance(value, bool):
         return "true" if value else "false", None
     if isinstance(value, int | float):

@@ -69,10 +69,12 @@ def _text_kind(head: bytes) -> str:
         return "vcard"
     if text.startswith("{") and text[1:].lstrip().startswith(('"', "}")):
         return "jsonl"
-    if text.startswith("[") and text[1:].lstrip().startswith("{"):
+    if text.startswith("[") and text[1:].lstrip().startswith(("{", "[", "]")):
         raise FileError("The file is one JSON array. JSON Lines, an object a line, is what can be read.")
-    if text[:14].lower().startswith(("<!doctype html", "<html")):
-        raise FileError("The file is a web page, not a table of contacts.")
+    if text[:14].lower().startswith(("<!doctype html", "<html", "<table")):
+        raise FileError("The file is a web page, whatever it is called. Save it from the spreadsheet as XLSX or CSV.")
+    if text.startswith("<?xml"):
+        raise FileError("The file is XML. Save it from the spreadsheet as XLSX or CSV.")
     return "csv"
 
 
@@ -91,13 +93,14 @@ def _office(source: Path, limit: int) -> str | None:
             names = set(archive.namelist())
             kind = "xlsx" if "xl/workbook.xml" in names else "ods" if "content.xml" in names and "mimetype" in names else None
             if kind is None:
-                if "xl/workbook.bin" in names:
-                    return "xls"
+                kind = "xls" if "xl/workbook.bin" in names else None
+            if kind is None:
                 return None
-            left = min(limit, SPREADSHEET_LIMIT) if kind == "ods" else limit
+            most = limit if kind == "xlsx" else min(limit, SPREADSHEET_LIMIT)
+            size = 0
             for info in archive.infolist():
                 with archive.open(info) as member:
-                    left -= _drain(member, left)
+                    size = _pump(member, most, lambda _: None, size)
             return kind
     except FileError:
         raise
@@ -133,12 +136,8 @@ def _copy(packed: "gzip.GzipFile | IO[bytes]", target: Path, limit: int) -> Path
     return target
 
 
-def _drain(packed: IO[bytes], limit: int) -> int:
-    return _pump(packed, limit, lambda _: None)
-
-
-def _pump(packed: "gzip.GzipFile | IO[bytes]", limit: int, write: Callable[[bytes], object]) -> int:
-    size = 0
+def _pump(packed: "gzip.GzipFile | IO[bytes]", limit: int, write: Callable[[bytes], object], size: int = 0) -> int:
+    """Read to the end; answers how much there is now. Raises FileError beyond the limit."""
     while chunk := packed.read(CHUNK):
         size += len(chunk)
         if size > limit:

@@ -1,30 +1,36 @@
-"""vCard 2.1, 3 and 4, as phones and mail programs write them: folded lines, quoted-printable, photos, properties in groups."""
-# vobject has no types.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
+"""vCard 2.1, 3 and 4, as phones and mail programs write them: folded lines, quoted-printable, photos, properties in groups.
 
-import io
+The syntax of a line is a few rules (RFC 6350, 3.3); vobject's takes exponential time on a hostile one, which is why it is read here.
+"""
+
 import quopri
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from vobject.base import ParseError, getLogicalLines, parseLine
-from vobject.vcard import stringToTextValues  # pyright: ignore[reportAttributeAccessIssue] - it is there
-
 from reachbook.files import encoding
 from reachbook.files.columns import Columns
+from reachbook.files.encoding import Encoding
 from reachbook.files.errors import FileError
 from reachbook.files.rows import Row
-from reachbook.files.writing import parameter_text
 
 LONGEST_CARD = 32 * 2**20
 BINARY = ("PHOTO", "LOGO", "SOUND", "KEY")
 # What the properties are called as columns. Several of one kind are numbered: "Phone", "Phone 2".
 PLAIN = {"FN": "Name", "BDAY": "Date of birth", "TITLE": "Job title", "NOTE": "Note", "URL": "Website", "NICKNAME": "Nickname"}
+KINDS = ("KIND", "X-ADDRESSBOOKSERVER-KIND")
+PEOPLE = ("individual", "org", "")
 NAME_PARTS = ("Last name", "First name", "Insertion")
 ADDRESS_PARTS = (None, None, "Address 1", "City", "State", "Postal code", "Country")
 OWN_FIELD = "X-REACHBOOK-FIELD"
 OWN_ID = "X-REACHBOOK-ID"
+
+BEGINS_PROPERTY = re.compile(r"[A-Za-z][A-Za-z0-9._-]*[;:]")
+HEAD = re.compile(r'(?:[^":]|"[^"]*")*')
+PARAMETER = re.compile(r'(?:[^";]|"[^"]*")+')
+PART = re.compile(r"((?:[^;\\]|\\.|\\\Z)*)(?:;|\Z)", re.DOTALL)
+ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Property(NamedTuple):
@@ -35,109 +41,151 @@ class Property(NamedTuple):
     parameters: dict[str, str]
     value: str
 
+    def text(self) -> str:
+        """The value."""
+        return self._decoded(self.value)
+
+    def parts(self) -> list[str]:
+        """The parts of a structured value, between semicolons."""
+        return [self._decoded(part) for part in PART.findall(self.value)]
+
+    def _decoded(self, value: str) -> str:
+        if "QUOTED-PRINTABLE" in self.types or self.parameters.get("ENCODING", "").upper() == "QUOTED-PRINTABLE":
+            value = _quoted_printable(value, self.parameters.get("CHARSET", "utf-8"))
+        return ESCAPED.sub(lambda found: "\n" if found[1] in "nN" else found[1], value)
+
 
 def read(path: Path, encoding_name: str | None, columns: Columns) -> Iterator[Row]:
     """A row a card, numbered in turn; `columns` learns the properties as they come. Raises FileError."""
     found = encoding.named(encoding_name) if encoding_name else encoding.detect(path)
-    with path.open(encoding=found.name, errors=found.errors, newline=None) as text:
-        for number, card in enumerate(_cards(text), 1):
-            yield _row(number, card, columns)
+    with encoding.open_text(path, found, newline=None) as text:
+        for number, lines in enumerate(_cards(text), 1):
+            yield _row(number, lines, columns, found)
 
 
-def _cards(text: IO[str]) -> Iterator[str]:
-    """The text of each card, its pictures left out."""
+def _cards(text: IO[str]) -> Iterator[list[str]]:
+    """The logical lines of each card, pictures left out. A card within a card (AGENT) is left out too."""
     lines: list[str] | None = None
-    size, skipping, start = 0, False, 0
-    for line_number, line in enumerate(text, 1):
+    depth, size, start = 0, 0, 0
+    for number, line in enumerate(text, 1):
         word = line.strip().upper()
-        if word == "BEGIN:VCARD" and lines is None:
-            lines, size, start = [], 0, line_number
+        if word == "BEGIN:VCARD":
+            if lines is None:
+                lines, size, start = [], 0, number
+            elif depth or (lines and lines[-1].upper() == "AGENT:"):
+                depth += 1
+            else:
+                raise _endless(start)
         elif word == "END:VCARD" and lines is not None:
-            yield "".join(lines)
-            lines, skipping = None, False
-        elif lines is not None:
-            if not line.startswith((" ", "\t")):
-                # Within base64 of vCard 2.1 a continued line needs no blank; it has no colon either.
-                is_property = ":" in line
-                skipping = _is_binary(line) if is_property else skipping
-            if not skipping:
-                lines.append(line)
-                size += len(line)
+            if not depth:
+                yield lines
+                lines = None
+            else:
+                depth -= 1
+        elif lines is not None and not depth:
+            size += len(line)
             if size > LONGEST_CARD:
                 raise FileError(f"The card that begins in line {start} is longer than {LONGEST_CARD // 2**20} MB.")
+            _unfold(lines, line.rstrip("\r\n"))
     if lines is not None:
-        raise FileError(f"The file is cut off: the card that begins in line {start} has no end.")
+        raise _endless(start)
 
 
-def _is_binary(line: str) -> bool:
-    name = line.partition(":")[0].partition(";")[0].rpartition(".")[2].upper()
-    return name in BINARY
+def _endless(start: int) -> FileError:
+    return FileError(f"The file is cut off: the card that begins in line {start} has no end.")
 
 
-def _row(number: int, card: str, columns: Columns) -> Row:
+def _unfold(lines: list[str], line: str) -> None:
+    """Add a line to the card, or to the line before that it goes on."""
+    last = lines[-1] if lines else ""
+    head = last.partition(":")[0]
+    is_binary = head.partition(";")[0].rpartition(".")[2].upper() in BINARY
+    if last.endswith("=") and "QUOTED-PRINTABLE" in head.upper():
+        lines[-1] = last[:-1] + line
+    elif line.startswith((" ", "\t")):
+        if not is_binary:
+            lines[-1:] = [last + line[1:]]
+    elif is_binary and not BEGINS_PROPERTY.match(line):
+        return  # base64 of 2.1 goes on without a blank; it has neither colon nor semicolon
+    elif line.strip():
+        lines.append(line)
+
+
+def _row(number: int, lines: list[str], columns: Columns, found: Encoding) -> Row:
     row = Row(number, [])
+    # A letter that was folded in two is whole again.
+    text = "\n".join(lines).encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    if encoding.is_unreadable(text):
+        row.fault = found.fault
+        text = encoding.readable(text)
+    properties = [one for line in text.split("\n") if (one := _property(line)) is not None]
+    is_ours = any(one.name == OWN_ID for one in properties)
     counts: dict[str, int] = {}
-    lines = list(_properties(card))
-    is_ours = any(line.name == OWN_ID for line in lines)
-    for line in lines:
-        if is_ours and line.name == "FN":
+    for one in properties:
+        if is_ours and one.name == "FN":
             continue  # a card must have one, whether or not the contact has a name
-        if line.name == "KIND" and line.value.strip().lower() not in ("individual", "org", ""):
-            row.fault = f"is the card of a {line.value.strip().lower()}, not of a person"
-        for name, text in _cells(line):
-            if not text.strip():
-                continue
-            counts[name] = counts.get(name, 0) + 1
-            columns.put(row.cells, name if counts[name] == 1 else f"{name} {counts[name]}", text)
+        if one.name in KINDS and one.text().strip().lower() not in PEOPLE:
+            row.fault = f"is the card of a {one.text().strip().lower()[:20]}, not of a person"
+        for name, cell in _cells(one):
+            if cell.strip():
+                key = name.casefold()
+                counts[key] = counts.get(key, 0) + 1
+                columns.put(row.cells, name if counts[key] == 1 else f"{name} {counts[key]}", cell)
     if row.fault is None and not row.cells:
         row.fault = "has nothing in it"
     return row
 
 
-def _properties(card: str) -> Iterator[Property]:
-    for line, _ in getLogicalLines(io.StringIO(card)):
-        try:
-            name, parameters, value, _ = parseLine(line)
-        except ParseError:
-            continue  # a line that is no property: other readers leave it out too
-        given: dict[str, str] = {}
-        types: set[str] = set()
-        for parameter, *values in parameters:
-            if not values or parameter.upper() == "TYPE":
-                types.update(part.upper() for value in values or [parameter] for part in value.split(","))
-            else:
-                given[parameter.upper()] = ",".join(values)
-        if "QUOTED-PRINTABLE" in types or given.get("ENCODING", "").upper() == "QUOTED-PRINTABLE":
-            value = _quoted_printable(value, given.get("CHARSET", "utf-8"))
-        yield Property(name.upper(), frozenset(types), given, value)
+def _property(line: str) -> Property | None:
+    """A line taken apart; one that is no property is left out, as other readers do."""
+    found = HEAD.match(line)
+    end = found.end() if found else 0
+    if line[end : end + 1] != ":":
+        end = line.find(":")  # a quotation mark that is never closed
+    if end <= 0:
+        return None
+    name, *parameters = PARAMETER.findall(line[:end]) or [""]
+    given: dict[str, str] = {}
+    types: set[str] = set()
+    for parameter in parameters:
+        key, equals, value = parameter.partition("=")
+        if not equals or key.upper() == "TYPE":
+            types.update(part.strip('" ').upper() for part in (value or key).split(","))
+        else:
+            given[key.upper()] = value.removeprefix('"').removesuffix('"')
+    return Property(name.rpartition(".")[2].upper(), frozenset(types), given, line[end + 1 :])
 
 
 def _quoted_printable(value: str, charset: str) -> str:
-    octets = quopri.decodestring(value.encode("utf-8", "surrogateescape"))
+    octets = quopri.decodestring(value.encode("utf-8", "replace"))
     try:
         return octets.decode(charset)
     except (LookupError, UnicodeDecodeError):
         return octets.decode("cp1252", "replace")
 
 
-def _cells(line: Property) -> Iterator[tuple[str, str]]:
-    """(column, text) of what one line says."""
-    if line.name == "N":
-        yield from zip(NAME_PARTS, _parts(line.value), strict=False)
-    elif line.name == "ADR":
-        yield from ((name, text) for name, text in zip(ADDRESS_PARTS, _parts(line.value), strict=False) if name)
-    elif line.name == "TEL":
-        yield _phone_column(line.types), _text(line.value).removeprefix("tel:").partition(";")[0]
-    elif line.name == "EMAIL":
-        yield "Email", _text(line.value).removeprefix("mailto:")
-    elif line.name == "ORG":
-        yield "Company", _parts(line.value)[0]
-    elif line.name == OWN_ID:
-        yield "id", _text(line.value)
-    elif line.name == OWN_FIELD:
-        yield parameter_text(line.parameters.get("X-NAME", "")) or "Field", _text(line.value)
-    elif line.name in PLAIN:
-        yield PLAIN[line.name], _text(line.value)
+def _cells(one: Property) -> Iterator[tuple[str, str]]:
+    """(column, text) of what one property says."""
+    if one.name == "N":
+        yield from zip(NAME_PARTS, one.parts(), strict=False)
+    elif one.name == "ADR":
+        yield from ((name, text) for name, text in zip(ADDRESS_PARTS, one.parts(), strict=False) if name)
+    elif one.name == "TEL":
+        yield _phone_column(one.types), _without(one.text(), "tel:").partition(";")[0]
+    elif one.name == "EMAIL":
+        yield "Email", _without(one.text(), "mailto:")
+    elif one.name == "ORG":
+        yield "Company", one.parts()[0]
+    elif one.name == OWN_ID:
+        yield "id", one.text()
+    elif one.name == OWN_FIELD:
+        yield parameter_text(one.parameters.get("X-NAME", "")) or "Field", one.text()
+    elif one.name in PLAIN:
+        yield PLAIN[one.name], one.text()
+
+
+def _without(text: str, scheme: str) -> str:
+    return text[len(scheme) :] if text[: len(scheme)].lower() == scheme else text
 
 
 def _phone_column(types: frozenset[str]) -> str:
@@ -146,12 +194,45 @@ def _phone_column(types: frozenset[str]) -> str:
     return "Fax" if "FAX" in types else "Pager" if "PAGER" in types else "Phone"
 
 
-def _parts(value: str) -> list[str]:
-    """The parts of a structured value, between semicolons; commas within one are text."""
-    parts = stringToTextValues(value.replace("\\,", ",").replace(",", "\\,"), listSeparator=";")
-    return [str(part) for part in parts] or [""]
+def parameter_value(text: str) -> str:
+    """A parameter as it is written, between quotation marks if it is more than a word (RFC 6868)."""
+    if text.isalnum() and text.isascii():
+        return text
+    return '"' + text.replace("^", "^^").replace("\n", "^n").replace('"', "^'") + '"'
 
 
-def _text(value: str) -> str:
-    values = stringToTextValues(value.replace("\\,", ",").replace(",", "\\,"))
-    return str(values[0]) if values else ""
+MARKS = {"^^": "^", "^n": "\n", "^'": '"'}
+
+
+def parameter_text(value: str) -> str:
+    """What `parameter_value` was given."""
+    return re.sub(r"\^[\^n']", lambda found: MARKS[found[0]], value)
+
+
+def written(name: str, parts: list[str], parameters: dict[str, str] | None = None) -> str:
+    """A property as a folded line; several parts make a structured value."""
+    given = "".join(f";{key}={parameter_value(value)}" for key, value in (parameters or {}).items())
+    return _folded(f"{name}{given}:{';'.join(map(_escaped, parts))}")
+
+
+def _escaped(text: str) -> str:
+    text = text.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
+    return text.replace("\r\n", "\\n").replace("\r", "\\n").replace("\n", "\\n")
+
+
+WIDTH = 75  # bytes
+
+
+def _folded(line: str) -> str:
+    """Lines of at most 75 bytes; no letter is cut in two."""
+    if len(line) * 4 <= WIDTH or len(line.encode()) <= WIDTH:
+        return line + "\r\n"
+    pieces, size = [""], 0
+    for letter in line:
+        width = len(letter.encode())
+        if size + width > WIDTH:
+            pieces.append(" ")
+            size = 1
+        pieces[-1] += letter
+        size += width
+    return "\r\n".join(pieces) + "\r\n"

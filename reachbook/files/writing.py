@@ -1,13 +1,11 @@
-"""Rows → files: CSV lines, XLSX, vCard."""
-# XlsxWriter and vobject are partly untyped.
+"""Rows → files: CSV lines, XLSX."""
+# XlsxWriter is partly untyped.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
 
-import io
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import xlsxwriter
-from vobject.base import backslashEscape, foldOneLine
 
 Write = Callable[[bytes], Awaitable[None]]
 
@@ -60,40 +58,3 @@ class Workbook:
     def close(self) -> None:
         """Put the file together."""
         self._book.close()
-
-
-class Card(io.StringIO):
-    """A vCard 3.0, property by property."""
-
-    def __init__(self) -> None:
-        super().__init__(newline="")
-        self.write("BEGIN:VCARD\r\nVERSION:3.0\r\n")
-
-    def add(self, name: str, parts: Sequence[str], parameters: Mapping[str, str] | None = None) -> None:
-        """A property; several parts make a structured value."""
-        given = "".join(f";{key}={parameter_value(value)}" for key, value in (parameters or {}).items())
-        value = ";".join(backslashEscape(part.replace("\r\n", "\n").replace("\r", "\n")) for part in parts)
-        foldOneLine(self, f"{name}{given}:{value}")
-
-    def close_card(self) -> bytes:
-        """The card whole."""
-        self.write("END:VCARD\r\n")
-        return self.getvalue().encode()
-
-
-def parameter_value(text: str) -> str:
-    """A parameter, between quotation marks if it is more than a word (RFC 6868)."""
-    if text.isalnum() and text.isascii():
-        return text
-    return '"' + text.replace("^", "^^").replace("\n", "^n").replace('"', "^'") + '"'
-
-
-def parameter_text(value: str) -> str:
-    """What `parameter_value` was given."""
-    marks = {"^^": "^", "^n": "\n", "^'": '"'}
-    text, place = "", 0
-    while place < len(value):
-        pair = value[place : place + 2]
-        text += marks.get(pair, value[place])
-        place += 2 if pair in marks else 1
-    return text

@@ -29,7 +29,7 @@ CASES = [
             2: "is not JSON",
             3: "is not a JSON object",
             4: "is not a JSON object",
-            5: "is not JSON",
+            5: "has bytes that are no UTF-8 text",
             6: "is not JSON",
             7: "is not JSON",
         },
