@@ -71,6 +71,7 @@ class House(NamedTuple):
     pid: int
     db: Pool
     owner_url: str
+    app_url: str
     big: Book
     small: Book
 
@@ -154,7 +155,7 @@ async def open_house() -> AsyncGenerator[House]:
         await owner.execute("CHECKPOINT")
         await owner.close()
         with _server(location) as (port, pid):
-            yield House(port, pid, db, location.owner_url, big, small)
+            yield House(port, pid, db, location.owner_url, location.app_url, big, small)
         await db.close()
 
 

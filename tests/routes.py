@@ -5,9 +5,11 @@ from typing import Any
 from litestar import Litestar
 
 from reachbook import __version__
-from reachbook.dialects.cm_addressbook.app import litestar
+from reachbook.dialects import cm_addressbook, own
 from reachbook.http.limits import Limits
 
 NOTHING: Any = None
+LIMITS = Limits(60, 2**20)
 
-CM_ADDRESSBOOK: Litestar = litestar(NOTHING, NOTHING, __version__, Limits(60, 2**20))
+CM_ADDRESSBOOK: Litestar = cm_addressbook.app.litestar(NOTHING, NOTHING, __version__, LIMITS)
+OWN: Litestar = own.app.litestar(NOTHING, NOTHING, __version__, LIMITS)

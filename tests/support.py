@@ -1,5 +1,6 @@
-"""A server and clients for tests."""
+"""A server, clients and imports for tests."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -7,15 +8,18 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
-from reachbook.core import accounts, ids, tokens
+from reachbook.core import accounts, ids, import_claims, imports, tokens
 from reachbook.core.ids import AccountId
+from reachbook.core.imports import Import, Options
 from reachbook.database.location import Location
 from reachbook.database.queries import Database
+from reachbook.workers.imports import work_on
 
 
 def free_port() -> int:
@@ -107,3 +111,21 @@ async def new_client(db: Database, url: str, name: str, region: str | None, scop
     client = Client(base_url=f"{url}/addressbook/v2/accounts/{account.id}/", headers={"X-CM-PRODUCTTOKEN": token}, timeout=60, verify=False)
     client.account, client.token = account.id, token
     return client
+
+
+async def worked_on(db: Database, account: AccountId, file: bytes, filename: str, event: str, options: Options) -> Import:
+    """An import that was started or previewed, worked on here and now unless a worker of the server is quicker."""
+    id = ids.new_id()
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        yield file
+
+    await imports.create(db, account, id, filename, ids.new_id(), ids.now())
+    await imports.upload(db, account, id, pieces())
+    await imports.begin(db, account, id, event, options, ids.now())
+    claim = await import_claims.take(db, account, id, ids.new_id(), ids.now())
+    if claim is not None:
+        await work_on(db, claim)
+    while not (worked := await imports.get(db, account, id)).is_over:
+        await asyncio.sleep(0.02)
+    return worked

@@ -12,17 +12,23 @@ import httpx
 import pytest
 
 from reachbook import dialects
-from reachbook.core import ids, tokens
+from reachbook.core import ids, indexing, tokens
+from reachbook.core.imports import Options
 from reachbook.database.pool import Pool
-from tests.routes import CM_ADDRESSBOOK
-from tests.support import Client
+from tests.routes import CM_ADDRESSBOOK, OWN
+from tests.support import Client, worked_on
 
 BASE = "/addressbook/v2/accounts/{accountId}"
 V1 = "/addressbook/v1.0"
+OWN_BASE = "/v1/accounts/{accountId}"
 READING = ("GET", "HEAD", "OPTIONS")
-OBJECTS = ("groupId", "contactId", "fieldId")
+OBJECTS = ("groupId", "contactId", "fieldId", "importId")
+OF_READY = ("/preview", "/start", "/cancel")
+"""Routes whose import must not have been started yet."""
 PHONE, OPTED_OUT, EMAIL, WORD = "+31627100001", "+31627100002", "wonderland@alice.example", "wonderland"
-WALKED = {"cm_addressbook"}
+WALKED = {"cm_addressbook": CM_ADDRESSBOOK, "own": OWN}
+REFERENCES = ("/addressbook/v2/reference", "/v1/reference")
+FILE = b"First name,Mobile,E-mail\nWhite Rabbit,+31627100003,\nHatter,Unbirthday,\nHare,+31627100004,marmalade@\n"
 
 # What the worker does by itself, whenever it comes by; figures are compared as they are read.
 HOUSEKEEPING = {"contact_count", "consent_count", "indexing_backlog"}
@@ -30,18 +36,19 @@ HOUSEKEEPING = {"contact_count", "consent_count", "indexing_backlog"}
 
 def kind_of(path: str) -> str:
     """Whom a route belongs to. Everything is somebody's account's unless a line here says otherwise."""
-    if path.startswith(f"{BASE}/"):
+    if path.startswith((f"{BASE}/", f"{OWN_BASE}/")):
         return "account"
     if path == "/echo/v1.0/sso2":
         return "token"  # tells whether the token is good, and nothing else
-    if path == "/addressbook/v2/reference" or path.startswith("/addressbook/v2/reference/"):
+    if any(path == reference or path.startswith(f"{reference}/") for reference in REFERENCES):
         return "public"  # documentation: the same for everybody
     raise AssertionError(f"{path} belongs to no account: say here what it is")
 
 
 def routes(kind: str) -> list[tuple[str, str]]:
-    """(method, path template) of the app's routes of this kind."""
-    every = sorted((method, route.path_format) for route in CM_ADDRESSBOOK.routes for method in route.methods)  # type: ignore[union-attr]
+    """(method, path template) of the apps' routes of this kind."""
+    apps = WALKED.values()
+    every = sorted((method, route.path_format) for app in apps for route in app.routes for method in route.methods)  # type: ignore[union-attr]
     return [(method, path) for method, path in every if kind_of(path) == kind]
 
 
@@ -51,18 +58,26 @@ def named(value: str) -> str:
 
 
 def test_every_dialect_is_walked() -> None:
-    assert {module.name for module in pkgutil.iter_modules(dialects.__path__)} == WALKED
+    assert {module.name for module in pkgutil.iter_modules(dialects.__path__)} == set(WALKED)
+
+
+UNINDEXED = """
+SELECT count(*) FROM contact c WHERE c.account_id = $1
+    AND NOT EXISTS (SELECT 1 FROM contact_search s WHERE s.account_id = c.account_id AND s.contact_id = c.id)
+"""
 
 
 class World(NamedTuple):
     """What Alice has: path parameters that name it, and strings that only she may read."""
 
     parameters: dict[str, str]
+    ready: str
+    """An import that can be started; `importId` is one that is done."""
     secrets: set[str]
 
 
 @pytest.fixture
-async def world(alice: Client, bob: Client) -> World:
+async def world(alice: Client, bob: Client, db: Pool, owner: asyncpg.Connection) -> World:
     """Alice has one of everything; Bob has a group and a contact of his own."""
     field = (await alice.post("fields", json={"name": "Rabbit hole"})).json()
     group = await alice.group(name="Tea party")
@@ -77,8 +92,18 @@ async def world(alice: Client, bob: Client) -> World:
     await bob.contact((await bob.group(name="Builders"))["id"], firstName="Bob", lastName="Builder", phoneNumber="+31627100009")
     parameters = {"groupId": group["id"], "contactId": contact["id"], "fieldId": str(field["id"])}
     parameters |= {"tokenType": "sms", "tokenValue": OPTED_OUT}
+    options = Options(group_name="Tea party")
+    done = await worked_on(db, alice.account, FILE, "Queen of hearts.csv", "start", options)
+    ready = await worked_on(db, alice.account, FILE, "Knave of hearts.csv", "preview", options)
+    assert (done.state, done.created, done.refused, ready.state) == ("done", 1, 2, "ready")
+    while await owner.fetchval(UNINDEXED, alice.account):
+        await indexing.index_due(db, ids.now())
+    parameters["importId"] = str(done.id)
+    imported = [str(done.id), str(ready.id), "of hearts", "White Rabbit", "Hatter", "Unbirthday", "marmalade", "+31627100003"]
     read = [group["id"], hidden["id"], contact["id"], "Tea party", "Croquet ground", "Cheshire", "Dormouse", "Rabbit hole", "Down and down"]
-    return World(parameters, {*read, EMAIL, PHONE, OPTED_OUT, "Off with her head", str(alice.account), alice.token})
+    return World(
+        parameters, str(ready.id), {*read, *imported, EMAIL, PHONE, OPTED_OUT, "Off with her head", str(alice.account), alice.token}
+    )
 
 
 async def everything_of(owner: asyncpg.Connection, alice: Client) -> dict[str, Any]:
@@ -88,10 +113,11 @@ async def everything_of(owner: asyncpg.Connection, alice: Client) -> dict[str, A
     )
     names = {table["name"] for table in tables} - HOUSEKEEPING
     assert {"contact", "contact_group", "membership", "field", "consent_token", "consent_history", "access_token"} <= names
+    assert {"contact_import", "import_row", "import_chunk"} <= names
     rows = {
         name: sorted(map(str, await owner.fetch(f"SELECT * FROM {name} WHERE account_id = $1", alice.account))) for name in sorted(names)
     }
-    assert all(rows[name] for name in ("contact", "membership", "field", "consent_history"))
+    assert all(rows[name] for name in ("contact", "membership", "field", "consent_history", "contact_import", "import_row", "import_chunk"))
     groups = await alice.get("groups", params={"includeHidden": "true"})
     return rows | {"account": str(await owner.fetch("SELECT * FROM account WHERE id = $1", alice.account)), "groups": groups.json()}
 
@@ -102,12 +128,15 @@ class Request(NamedTuple):
     method: str
     url: str
     query: dict[str, str]
-    json: Any
+    json: Any = None
+    content: bytes | None = None
+    is_bearer: bool = False
 
     async def send(self, http: httpx.AsyncClient, token: str | None) -> httpx.Response:
         """Ask with this token."""
-        headers = {} if token is None else {"X-CM-PRODUCTTOKEN": token}
-        body = {} if self.json is None else {"json": self.json}
+        headers = {"Authorization": f"Bearer {token}"} if self.is_bearer else {"X-CM-PRODUCTTOKEN": str(token)}
+        headers = {} if token is None else headers
+        body = {"content": self.content} if self.content else {} if self.json is None else {"json": self.json}
         return await http.request(self.method, self.url, params=self.query, headers=headers, **body)
 
     def says(self, text: str) -> bool:
@@ -116,9 +145,15 @@ class Request(NamedTuple):
 
 
 def requests(method: str, path: str, account: str, world: World) -> list[Request]:
-    """By the v2 and the v1.0 path; what writes with a body that is an object and one that is an array."""
+    """Every way to ask for a route with what Alice has."""
     unknown = set(_names(path)) - {"accountId"} - set(world.parameters)
     assert not unknown, f"give Alice one of {unknown}"
+    make = _own_requests if path.startswith(OWN_BASE) else _cm_requests
+    return make(method, path, account, world)
+
+
+def _cm_requests(method: str, path: str, account: str, world: World) -> list[Request]:
+    """By the v2 and the v1.0 path; what writes with a body that is an object and one that is an array."""
     ours = world.parameters
     query = {"groupIds": ours["groupId"], "contactIds": ours["contactId"], "q": WORD, "query": WORD, "includeHidden": "true"}
     row = {"name": "Taken", "firstName": "Mallory", "type": "sms", "value": OPTED_OUT, "isActive": False, "message": "Taken over"}
@@ -126,6 +161,17 @@ def requests(method: str, path: str, account: str, world: World) -> list[Request
     rest = path.removeprefix(BASE).format(**ours)
     urls = [(BASE.format(accountId=account) + rest, query), (V1 + rest, query | {"accountId": account})]
     return [Request(method, url, asked, body) for url, asked in urls for body in bodies]
+
+
+def _own_requests(method: str, path: str, account: str, world: World) -> list[Request]:
+    """With the token in either header; by group and by search; an upload has a file for its body."""
+    ours = world.parameters | ({"importId": world.ready} if path.endswith(OF_READY) else {})
+    url = path.format(**ours | {"accountId": account})
+    queries = [{"groupId": ours["groupId"], "format": "csv"}, {"search": WORD}]
+    is_upload = method not in READING and path.endswith("/imports")
+    json = None if method in READING or is_upload else {"groupId": ours["groupId"], "groupName": "Taken"}
+    content = b"Phone\n+31627100005\n" if is_upload else None
+    return [Request(method, url, query, json, content, is_bearer) for query in queries for is_bearer in (True, False)]
 
 
 def _names(path: str) -> list[str]:
@@ -199,6 +245,30 @@ async def test_another_accounts_ids_in_a_body(alice: Client, bob: Client, owner:
         assert (await bob.post(f"groups/{group['id']}/contacts-bulk", json=[draft])).status_code == 400
     assert (await bob.put(f"contacts/{contact['id']}", json={"customValues": values})).status_code == 400
     assert (await bob.get(f"contacts/{contact['id']}")).json() == contact
+    assert await everything_of(owner, alice) == before
+
+
+async def test_another_accounts_ids_in_an_import(
+    alice: Client, bob: Client, anonymous: httpx.AsyncClient, db: Pool, owner: asyncpg.Connection, world: World
+) -> None:
+    """Neither the options nor the file's own ids reach them."""
+    before = await everything_of(owner, alice)
+    hers = world.parameters
+    made = Request("POST", f"/v1/accounts/{bob.account}/imports", {}, content=f"id,Phone\n{hers['contactId']},+31627100006\n".encode())
+    id = (await made.send(anonymous, bob.token)).json()["id"]
+    options = (
+        {"groupId": hers["groupId"]},
+        {"groupName": "Taken", "mapping": {"id": hers["fieldId"]}},
+        {"groupName": "Taken", "match": hers["fieldId"]},
+    )
+    for given in options:
+        for verb in ("preview", "start"):
+            refused = await Request("POST", f"/v1/accounts/{bob.account}/imports/{id}/{verb}", {}, given).send(anonymous, bob.token)
+            assert refused.status_code == 400, refused.text
+            assert not [secret for secret in world.secrets if secret in told(refused) and secret not in str(given)]
+    file = f"id,First name,Phone\n{hers['contactId']},Mallory,{PHONE}\n".encode()
+    done = await worked_on(db, bob.account, file, "a.csv", "start", Options(group_name="Taken"))
+    assert (done.state, done.created) == ("done", 1)
     assert await everything_of(owner, alice) == before
 
 

@@ -543,14 +543,8 @@ async def update_many(
     await counts.add(tx, account, counts.negated(before) + await counts.of_contacts(tx, account, touched))
 
 
-MANY = 1_000
-
-
 async def remove_many(tx: Transaction, account: AccountId, ids: Sequence[UUID]) -> None:
     """Delete contacts that are held, out of all their groups."""
-    if len(ids) >= MANY:
-        # A cascade's plan is kept by the connection, and one made when the tables were small reads all of them for each row.
-        await tx.execute("DISCARD PLANS")
     if ids:
         await counts.add(tx, account, counts.negated(await counts.of_contacts(tx, account, ids)))
         await tx.execute(DELETE, account, list(ids))

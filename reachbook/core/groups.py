@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from reachbook.core import counts
+from reachbook.core import counts, mass
 from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, invalid
 from reachbook.core.ids import NIL, AccountId, new_id
 from reachbook.core.limits import NAME_LENGTH
@@ -185,7 +185,7 @@ SELECT $1, group_id, $4, contacts, empty_emails, empty_numbers FROM less
 
 async def _remove_members(tx: Transaction, account: AccountId, ids: Sequence[UUID]) -> None:
     await tx.execute("SET LOCAL statement_timeout = 0")
-    await tx.execute("DISCARD PLANS")  # see contacts.remove_many
+    await mass.prepare(tx)
     await tx.fetchval(LOCK_MEMBERS, account, ids)
     await tx.execute(REMOVE, account, ids, NIL, new_id())
     await tx.execute(LEAVE, account, ids)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from reachbook.core import consent, contacts, fields, groups, headers, import_claims, imports, indexing
+from reachbook.core import consent, contacts, fields, groups, headers, import_claims, imports, indexing, mass
 from reachbook.core.contacts import Facts, Moves, Stored
 from reachbook.core.errors import ReachbookError
 from reachbook.core.groups import Lockable
@@ -207,6 +207,7 @@ async def _end(tx: Transaction, account: AccountId, claim: Claim, plan: Plan, st
 
 
 async def _store(tx: Transaction, account: AccountId, claim: Claim, plan: Plan, reads: Sequence[Read], now: datetime) -> list[Entry]:
+    await mass.prepare(tx)
     rows = [read for read in reads if read.facts is not None]
     keys = {read.number: key(plan.match, read.facts) for read in rows if read.facts is not None}
     matched = await match(tx, account, plan, rows, keys)
@@ -244,9 +245,11 @@ async def _hold_groups(tx: Transaction, account: AccountId, plan: Plan, ids: Seq
     return held
 
 
+# A look at the unique index for each.
 EARLIER = """
-SELECT contact_id, min(number) AS number FROM import_row
-WHERE account_id = $1 AND import_id = $2 AND contact_id = ANY($3::uuid[]) AND bucket <> 'duplicate' GROUP BY contact_id
+SELECT k.id AS contact_id, r.number FROM unnest($3::uuid[]) AS k (id) CROSS JOIN LATERAL (
+    SELECT r.number FROM import_row r
+    WHERE r.account_id = $1 AND r.import_id = $2 AND r.contact_id = k.id AND r.bucket IN ('created', 'updated', 'unchanged') LIMIT 1) r
 """
 
 
@@ -391,6 +394,7 @@ SHOWN = "UPDATE contact_import SET preview = $3 WHERE account_id = $1 AND id = $
 
 
 async def _sorted(tx: Transaction, account: AccountId, claim: Claim, plan: Plan, reads: Sequence[Read]) -> list[Entry]:
+    await mass.prepare(tx)
     rows = [read for read in reads if read.facts is not None]
     keys = {read.number: key(plan.match, read.facts) for read in rows if read.facts is not None}
     matched = await match(tx, account, plan, rows, keys)

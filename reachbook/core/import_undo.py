@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from reachbook.core import contacts, counts, fields, groups, imports
+from reachbook.core import contacts, counts, fields, groups, imports, mass
 from reachbook.core.contacts import Facts, Moves, Stored
 from reachbook.core.groups import Lockable
 from reachbook.core.ids import AccountId
@@ -59,6 +59,7 @@ async def take_back(db: Database, account: AccountId, claim: Claim, take: int, n
 
 
 async def _take_back(tx: Transaction, account: AccountId, held: Import, plan: Plan, rows: Sequence[Record], now: datetime) -> None:
+    await mass.prepare(tx)
     ids = sorted({row["contact_id"] for row in rows})
     of_groups = {row["group_id"] for row in await tx.fetch(contacts.OF_GROUPS, account, ids)}
     held_groups = await groups.lock(tx, account, list(of_groups | {plan.group}), "SHARE")

@@ -7,19 +7,29 @@ A file holds a list of cases, a case a list of steps that share variables. A ste
 
 `request` is relative to the account's base unless it starts with `/`; `as` is alice (the default), bob, reader (Alice's account, scope
 read), expired, or nobody. `{name}` stands for a variable: `{account}`, `{token}`, and what earlier steps kept (`keep`: name → path in
-the answer, `0.id`). In answers ids that are no variable are `{uuid}` and instants `{instant}`. `pytest --update` writes the answers anew.
+the answer, `0.id`). A step with `"until": "over"` is repeated while the answer's `state` says that somebody is at work. In answers ids
+that are no variable are `{uuid}` and instants `{instant}`. `pytest --update` writes the answers anew.
 """
 
+import asyncio
 import json
 import re
 import shlex
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from reachbook.core import ids, tokens
+from reachbook.database.pool import Pool
+from tests.support import Client
+
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+AT_WORK = ("previewing", "running", "undoing")
 
 Case = dict[str, Any]
 Step = dict[str, Any]
@@ -73,7 +83,7 @@ def request_of(step: Step, variables: dict[str, str], base: str) -> dict[str, An
     arguments: dict[str, Any] = {
         "method": method,
         "url": url if url.startswith("/") else base + url,
-        "headers": dict(step.get("headers", {})),
+        "headers": filled(step.get("headers", {}), variables),
     }
     if "query" in step:
         arguments["params"] = filled(step["query"], variables)
@@ -121,8 +131,40 @@ def told(response: httpx.Response, step: Step, variables: dict[str, str]) -> Ste
     result: Step = {"status": response.status_code}
     if "answer_headers" in step:
         result["answer_headers"] = {name: bared(response.headers.get(name), variables) for name in step["answer_headers"]}
-    if response.headers.get("content-type", "").startswith("application/json"):
+    if response.headers.get("content-type", "").partition(";")[0] == "application/json":
         result["answer"] = bared(response.json(), variables)
     elif response.content:
         result["text"] = bared(response.content.decode(), variables)
     return result
+
+
+async def callers(alice: Client, bob: Client, db: Pool) -> dict[str, str | None]:
+    """The tokens of those who may call."""
+    now = ids.now()
+    reader = await tokens.create(db, alice.account, ids.new_id(), name="reader", scopes=["read"], now=now)
+    passed = now - timedelta(seconds=1)
+    expired = await tokens.create(db, alice.account, ids.new_id(), name="old", scopes=["read"], now=now, expires_at=passed)
+    return {"alice": alice.token, "bob": bob.token, "nobody": None, "reader": reader, "expired": expired}
+
+
+async def play(
+    case: Case, base: str, callers: Mapping[str, str | None], variables: dict[str, str], server: httpx.URL, *, update: bool
+) -> None:
+    """Make the requests of a case, relative to `base`, and compare the answers, or write them into it."""
+    async with httpx.AsyncClient(base_url=server.copy_with(path="/"), timeout=60, verify=False) as http:
+        for step in case["steps"]:
+            arguments = request_of(step, variables, base)
+            if (token := callers[step.get("as", "alice")]) is not None and "curl" not in step:
+                arguments["headers"].setdefault("X-CM-PRODUCTTOKEN", token)
+            response = await http.request(**arguments)
+            while "until" in step and response.json()["state"] in AT_WORK:
+                await asyncio.sleep(0.05)
+                response = await http.request(**arguments)
+            for name, path in step.get("keep", {}).items():
+                variables[name] = kept(response.json(), path)
+            answer = told(response, step, variables)
+            if update:
+                for name in ("answer", "text"):
+                    step.pop(name, None)
+                step |= answer
+            assert {name: step[name] for name in ("status", "answer_headers", "answer", "text") if name in step} == answer, step

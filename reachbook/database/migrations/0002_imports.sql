@@ -60,7 +60,9 @@ CREATE TABLE import_row (
     undone     text,                         -- removed, restored or kept
     PRIMARY KEY (account_id, import_id, number)
 );
-CREATE INDEX import_row_contact ON import_row (account_id, import_id, contact_id) WHERE contact_id IS NOT NULL;
+-- Of the rows about one contact exactly one counts.
+CREATE UNIQUE INDEX import_row_contact ON import_row (account_id, import_id, contact_id)
+    WHERE contact_id IS NOT NULL AND bucket IN ('created', 'updated', 'unchanged');
 CREATE INDEX import_row_refused ON import_row (account_id, import_id, bucket, number) WHERE bucket IN ('refused', 'duplicate');
 
 -- Which imports have work waiting, and who has taken it until when. Local, never distributed: claimed across accounts.

@@ -2,13 +2,11 @@
 
 import csv
 import re
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
-from reachbook.core import ids, tokens
 from reachbook.database.pool import Pool
 from tests.dialects import golden
 from tests.support import Client
@@ -22,27 +20,10 @@ BASE = "/addressbook/v2/accounts/{accountId}/"
     ("file", "index", "case"), golden.load(CASES), ids=lambda value: value.get("name") if isinstance(value, dict) else str(value)
 )
 async def test_case(file: str, index: int, case: golden.Case, alice: Client, bob: Client, db: Pool, request: pytest.FixtureRequest) -> None:
-    callers = {"alice": alice.token, "bob": bob.token, "nobody": None}
-    now = ids.now()
-    callers["reader"] = await tokens.create(db, alice.account, ids.new_id(), name="reader", scopes=["read"], now=now)
-    expired = now - timedelta(seconds=1)
-    callers["expired"] = await tokens.create(db, alice.account, ids.new_id(), name="old", scopes=["read"], now=now, expires_at=expired)
     variables = {"account": str(alice.account), "token": alice.token, "other_account": str(bob.account)}
     update = request.config.getoption("--update")
-    async with httpx.AsyncClient(base_url=str(alice.base_url.copy_with(path="/")), timeout=60, verify=False) as http:
-        for step in case["steps"]:
-            arguments = golden.request_of(step, variables, BASE.replace("{accountId}", str(alice.account)))
-            if (token := callers[step.get("as", "alice")]) is not None and "curl" not in step:
-                arguments["headers"].setdefault("X-CM-PRODUCTTOKEN", token)
-            response = await http.request(**arguments)
-            for name, path in step.get("keep", {}).items():
-                variables[name] = golden.kept(response.json(), path)
-            told = golden.told(response, step, variables)
-            if update:
-                for name in ("answer", "text"):
-                    step.pop(name, None)
-                step |= told
-            assert {name: step[name] for name in ("status", "answer_headers", "answer", "text") if name in step} == told, step
+    base = BASE.replace("{accountId}", str(alice.account))
+    await golden.play(case, base, await golden.callers(alice, bob, db), variables, alice.base_url, update=update)
     if update:
         golden.rewrite(CASES / file, index, case)
 
