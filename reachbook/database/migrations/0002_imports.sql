@@ -101,4 +101,12 @@ CREATE INDEX idempotency_key_age ON idempotency_key (created_at);
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON contact_import, import_chunk, import_row, import_claim, field_alias, idempotency_key TO reachbook_app;
 
+-- What an account has changes by the million between two looks of autovacuum, and statistics that take it for empty lead to plans
+-- which read all of it for each row. Without any, every account counts as a two-hundredth of the table, and a unique key beats that.
+ALTER TABLE contact ALTER COLUMN account_id SET STATISTICS 0;
+ALTER TABLE contact_search ALTER COLUMN account_id SET STATISTICS 0;
+ALTER TABLE consent_token ALTER COLUMN account_id SET STATISTICS 0;
+ALTER TABLE import_row ALTER COLUMN account_id SET STATISTICS 0;
+ALTER TABLE import_row ALTER COLUMN import_id SET STATISTICS 0;
+
 -- migrate: rollback

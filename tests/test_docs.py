@@ -1,0 +1,14 @@
+"""What the docs draw from the code is what the code says."""
+
+from pathlib import Path
+
+from reachbook.core.imports import EVENTS
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_states_of_an_import() -> None:
+    drawn = [
+        line for line in (DOCS / "imports.md").read_text().splitlines() if line.startswith("| ") and line.split(" | ")[0][2:] in EVENTS
+    ]
+    assert drawn == [f"| {event} | {', '.join(sources)} | {target} |" for event, (sources, target) in EVENTS.items()]
