@@ -29,16 +29,23 @@ LEDGER = "SELECT type, sum(opted_out)::float8 AS opted_out, sum(opted_in)::float
 INDEXING = """
 SELECT count(*), coalesce(greatest(0, extract(epoch FROM now() - min(due_at) FILTER (WHERE isfinite(due_at)))), 0) FROM indexing_backlog
 """
+IMPORTS = """
+SELECT count(*), coalesce(greatest(0, extract(epoch FROM now() - min(turn_at) FILTER (WHERE claimed_until <= now()))), 0) FROM import_claim
+"""
 
 
 async def read(db: Queries) -> list[Figure]:
     """As of now."""
     totals = await db.fetchrow(TOTALS, NIL)
     indexing = await db.fetchrow(INDEXING)
+    imports = await db.fetchrow(IMPORTS)
     assert totals is not None  # noqa: S101 - aggregates always answer a row
     assert indexing is not None  # noqa: S101
+    assert imports is not None  # noqa: S101
     accounts, groups, contacts = (float(value) for value in totals.values())
-    depth, oldest = (float(value) for value in indexing.values())
+    queues = {("indexing",): list(indexing.values()), ("imports",): list(imports.values())}
+    depth: dict[Sequence[str], float] = {queue: float(values[0]) for queue, values in queues.items()}
+    overdue: dict[Sequence[str], float] = {queue: float(values[1]) for queue, values in queues.items()}
     ledger: dict[Sequence[str], float] = {
         (row["type"], state): row[state] for row in await db.fetch(LEDGER) for state in ("opted_out", "opted_in")
     }
@@ -47,6 +54,6 @@ async def read(db: Queries) -> list[Figure]:
         Figure("reachbook_groups", "Groups.", (), {(): groups}),
         Figure("reachbook_contacts", "Contacts.", (), {(): contacts}),
         Figure("reachbook_consent_tokens", "Tokens of the consent ledger by type and state.", ("type", "state"), ledger),
-        Figure("reachbook_queue_depth", "Work that waits.", ("queue",), {("indexing",): depth}),
-        Figure("reachbook_queue_overdue_seconds", "How long the oldest work has been due.", ("queue",), {("indexing",): oldest}),
+        Figure("reachbook_queue_depth", "Work that waits.", ("queue",), depth),
+        Figure("reachbook_queue_overdue_seconds", "How long the oldest work has been due.", ("queue",), overdue),
     ]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from reachbook.core import ids, import_claims, import_slices, import_undo, imports
+from reachbook.core import ids, import_claims, import_reports, import_slices, import_undo, imports
 from reachbook.core.errors import ReachbookError
 from reachbook.core.fields import list_all
 from reachbook.core.import_claims import Claim
@@ -38,8 +38,13 @@ class Turn:
     """How long an import is worked on: until others wait for theirs, or until the worker is to stop."""
 
     def __init__(self, seconds: float, stopping: asyncio.Event | None = None) -> None:
+        self._seconds = seconds
         self._ends = time.monotonic() + seconds
         self._stopping = stopping
+
+    def begin(self) -> None:
+        """The file is open: reading it again for every slice would be no progress."""
+        self._ends = time.monotonic() + self._seconds
 
     async def is_over(self, db: Database) -> bool:
         """Asked after every slice."""
@@ -76,11 +81,19 @@ async def work_on(db: Database, claim: Claim, turn: Turn = TO_THE_END) -> None:
     except (LostError, UnavailableError):
         raise
     except (FileError, ReachbookError) as error:
-        log.info("import stopped", account=str(account), id=str(claim.id), reason=str(error))
         await imports.fail(db, account, claim, str(error), ids.now())
     finally:
         with contextlib.suppress(UnavailableError):
             await import_claims.release(db, account, claim, ids.now())
+            await _tell(db, claim)
+
+
+async def _tell(db: Database, claim: Claim) -> None:
+    """A line in the log when the import is over."""
+    with contextlib.suppress(ReachbookError):
+        now = await imports.get(db, claim.account, claim.id)
+        if now.is_over:
+            log.info("import", account=str(claim.account), id=str(claim.id), state=now.state, error=now.error, **import_reports.counts(now))
 
 
 @contextlib.asynccontextmanager
@@ -115,6 +128,7 @@ async def _run(db: Database, claim: Claim, held: Import, folder: Path, turn: Tur
     imagined = {int(target) for target in plan.targets if target and target.isdigit() and int(target) >= IMAGINED_FIELD}
     slices = _slices(table, Reader(plan, known | imagined), held.last_row)
     store = import_slices.look if is_preview else import_slices.apply
+    turn.begin()
     goes_on, is_end, last = True, False, held.last_row
     upcoming = asyncio.create_task(asyncio.to_thread(next, slices, None))
     try:
