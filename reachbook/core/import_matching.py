@@ -61,7 +61,7 @@ async def _by_value(tx: Queries, account: AccountId, plan: Plan, level: str, sou
 
 
 async def _whole(tx: Queries, account: AccountId, plan: Plan, rows: Sequence[Read]) -> dict[int, UUID]:
-    """Contacts of the same name that have no key either, and every value that the row has."""
+    """Contacts of the same name that have no key either, and the same values."""
     values = Values(account)
     facts = [row.facts for row in rows if row.facts is not None]
     numbers = values.add([row.number for row in rows], "bigint[]")
@@ -70,14 +70,14 @@ async def _whole(tx: Queries, account: AccountId, plan: Plan, rows: Sequence[Rea
     lacking = "".join(f" AND {_column(level)} IS NULL" for level in plan.match) + _scope(plan, values)
     query = f"""
     SELECT k.number, c.id FROM unnest({numbers}, {names}, {given}) AS k (number, name_key, field_values) CROSS JOIN LATERAL (
-        SELECT c.id FROM contact c WHERE c.account_id = $1 AND c.name_key = k.name_key AND c.field_values @> k.field_values::jsonb {lacking}
+        SELECT c.id FROM contact c WHERE c.account_id = $1 AND c.name_key = k.name_key AND c.field_values = k.field_values::jsonb {lacking}
         ORDER BY c.id LIMIT 1) c
     """
     return {row["number"]: row["id"] for row in await tx.fetch(query, *values.bound)}
 
 
 def _column(level: str) -> str:
-    return f"c.{COLUMNS[level]}" if level in COLUMNS else f"(c.field_values ->> '{int(level)}')"
+    return f"c.{COLUMNS[level]}" if level in COLUMNS else f"btrim(c.field_values ->> '{int(level)}', E' \\t\\r\\n')"
 
 
 def _scope(plan: Plan, values: Values) -> str:

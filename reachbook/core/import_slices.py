@@ -22,7 +22,7 @@ from reachbook.core.import_claims import Claim
 from reachbook.core.import_matching import match
 from reachbook.core.import_reading import Key, Plan, Read, Reader, Refusal, key, merge
 from reachbook.core.imports import BUCKETS, Import, LostError
-from reachbook.core.limits import IMPORT_INDEXING_SECONDS, IMPORT_SHOWN_ROWS
+from reachbook.core.limits import IMPORT_INDEXING_SECONDS, IMPORT_SHOWN_ROWS, NAME_LENGTH
 from reachbook.database.queries import Database, Transaction
 from reachbook.files.rows import Row, Table
 
@@ -129,6 +129,9 @@ async def _targets(
             is_free = targets[place] is None and headers.find(column, known) is None
             if is_free and headers.key(column) not in left_out and headers.key(column) not in headers.HOUSEKEEPING:
                 wanted[place] = column
+    too_long = next((column for column in wanted.values() if len(column) > NAME_LENGTH), None)
+    if too_long is not None:
+        raise StoppedError(f"Column {too_long[:40]!r}… is too long to be the name of a field; leave it out or map it.")
     return targets, wanted
 
 
@@ -155,10 +158,7 @@ async def _group(tx: Transaction, account: AccountId, held: Import, now: datetim
     return made.id, True
 
 
-TEACH = """
-INSERT INTO field_alias (account_id, key, header, target, import_id) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (account_id, key) DO UPDATE SET header = excluded.header, target = excluded.target, import_id = excluded.import_id
-"""
+TEACH = "INSERT INTO field_alias (account_id, key, id, header, target, import_id) VALUES ($1, $2, $3, $4, $5, $6)"
 
 
 async def _teach(tx: Transaction, account: AccountId, held: Import, columns: Sequence[str]) -> None:
@@ -168,7 +168,7 @@ async def _teach(tx: Transaction, account: AccountId, held: Import, columns: Seq
     for column, target in held.options.mapping.items():
         if headers.find(column, known) != target:
             name = headers.key(column)
-            await tx.execute(TEACH, account, name, written[name], target, held.id)
+            await tx.execute(TEACH, account, name, new_id(), written[name], target, held.id)
 
 
 # --- a slice of the run
@@ -271,20 +271,27 @@ def sort(
 ) -> list[Entry]:
     """Every row's bucket. Of several rows about one contact the first counts, the others are duplicates. Pure."""
     seen: dict[Any, int] = dict(earlier)
+    now_known_by: dict[UUID, Key] = {}
     entries: list[Entry] = []
     for read in reads:
         if read.facts is None:
             entries.append(Entry(read, "refused", refusals=read.refusals))
             continue
+        own = keys[read.number]
         contact = matched.get(read.number)
-        subject = contact or keys[read.number]
-        if subject in seen:
-            reason = f"is about the same contact as row {seen[subject]}"
+        if contact is not None and now_known_by.get(contact, own) != own and read.id != contact:
+            contact = None  # an earlier row gave it another key
+        earlier_row = seen.get(contact or own) or seen.get(own)
+        if earlier_row is not None:
+            reason = f"is about the same contact as row {earlier_row}"
             entries.append(Entry(read, "duplicate", contact, refusals=[Refusal("", reason)]))
             continue
         entry = _matched(plan, read, read.facts, stored[contact], held_groups) if contact else Entry(read, "created", facts=read.facts)
         if entry.bucket != "refused":
-            seen[subject] = read.number
+            final = key(plan.match, _final(entry) or read.facts)
+            seen[contact or own] = seen[final] = read.number
+            if contact is not None:
+                now_known_by[contact] = final
         entries.append(entry)
     return entries
 
@@ -453,7 +460,7 @@ async def finish_preview(db: Database, account: AccountId, claim: Claim, plan: P
                 "column": column,
                 "target": None if target is None or _is_imagined(target) else target,
                 "isNew": bool(target and _is_imagined(target)),
-                "samples": [row.cells[place][:80] for row in samples[:3] if place < len(row.cells)],
+                "samples": [_storable(row.cells[place][:80]) for row in samples[:3] if place < len(row.cells)],
             }
             for place, (column, target) in enumerate(zip(plan.columns, plan.targets, strict=True))
         ]

@@ -14,11 +14,12 @@ import msgspec
 
 from reachbook.core import accounts, fields, groups, headers, import_claims, indexing, phone
 from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, TooLargeError, invalid
+from reachbook.core.groups import Lockable
 from reachbook.core.headers import Known
 from reachbook.core.ids import AccountId
 from reachbook.core.import_claims import Claim
 from reachbook.core.import_reading import OnMatch, Plan, Scope
-from reachbook.core.limits import IMPORT_BYTES, IMPORT_CHUNK_BYTES, NAME_LENGTH, UNDO_DAYS, UPLOAD_DAYS
+from reachbook.core.limits import IMPORT_BYTES, IMPORT_CHUNK_BYTES, NAME_LENGTH, UNDO_DAYS, UPLOAD_DAYS, VALUE_LENGTH
 from reachbook.core.paging import Listed, Page
 from reachbook.core.text import clean
 from reachbook.database.queries import Database, Queries, Transaction
@@ -183,6 +184,11 @@ async def list_imports(db: Queries, account: AccountId, page: Page) -> Listed[Im
 async def checked(db: Queries, account: AccountId, asked: Options) -> Options:
     """The options with what they name found: group, region, fields. Raises InvalidError at the names of Options."""
     faults: list[Fault] = []
+    texts = {"match": asked.match, "region": asked.region, "encoding": asked.encoding, "delimiter": asked.delimiter, "sheet": asked.sheet}
+    for name, text in [*texts.items(), *(("mapping", column + field) for column, field in asked.mapping.items())]:
+        clean(text, (name,), VALUE_LENGTH, faults)
+    if faults:
+        raise InvalidError(faults)
     known = await known_headers(db, account)
     mapping: dict[str, str] = {}
     for column, name in asked.mapping.items():
@@ -207,25 +213,32 @@ NAMED_GROUPS = "SELECT id FROM contact_group WHERE account_id = $1 AND name = $2
 
 
 async def _group(db: Queries, account: AccountId, asked: Options, faults: list[Fault]) -> tuple[UUID | None, str | None]:
-    """The group, or the name of one that is to be made."""
-    if asked.group is not None:
-        try:
-            await groups.get(db, account, asked.group)
-        except NotFoundError as error:
-            faults.append(Fault(("group",), error.message))
-        return asked.group, None
-    name = clean(asked.group_name, ("group_name",), NAME_LENGTH, faults)
-    if name is None:
-        if not faults:
+    """The group, or the name of one that is to be made. Raises ConflictError if it is locked for editing."""
+    id, name = asked.group, None
+    if id is None:
+        before = len(faults)
+        name = clean(asked.group_name, ("group_name",), NAME_LENGTH, faults)
+        if len(faults) > before:
+            return None, None
+        if name is None:
             faults.append(Fault(("group",), "is required: the id or the name of a group"))
+            return None, None
+        found = await db.fetch(NAMED_GROUPS, account, name)
+        if len(found) > 1:
+            faults.append(Fault(("group_name",), f"there are several groups named {name!r}: give the id of one"))
+        if not found:
+            return None, name
+        id = found[0]["id"]
+    try:
+        group = await groups.get(db, account, id)
+    except NotFoundError as error:
+        faults.append(Fault(("group",), error.message))
         return None, None
-    found = await db.fetch(NAMED_GROUPS, account, name)
-    if len(found) > 1:
-        faults.append(Fault(("group_name",), f"there are several groups named {name!r}: give the id of one"))
-    return (found[0]["id"], None) if found else (None, name)
+    groups.refuse_locked(Lockable(group.id, group.name, group.is_locked_for_editing))
+    return id, None
 
 
-ALIASES = "SELECT key, target FROM field_alias WHERE account_id = $1"
+ALIASES = "SELECT DISTINCT ON (key) key, target FROM field_alias WHERE account_id = $1 ORDER BY key, id DESC"
 
 
 async def known_headers(db: Queries, account: AccountId) -> Known:

@@ -4,6 +4,7 @@ A file is read twice: once to the end, so that a broken one is found before anyt
 to be worked on. The first reading leaves the rows as lines of JSON; a million rows need no more memory than one.
 """
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -76,7 +77,8 @@ def distinct(headers: Sequence[str]) -> list[str]:
     named: list[str] = []
     taken: set[str] = set()
     for number, header in enumerate(headers, 1):
-        text = " ".join(header.split()) or f"Column {number}"
+        plain = unicodedata.normalize("NFC", header.replace("\0", "").encode(errors="replace").decode())
+        text = " ".join(plain.split()) or f"Column {number}"
         name, repeat = text, 2
         while name.casefold() in taken:
             name, repeat = f"{text} ({repeat})", repeat + 1

@@ -1007,10 +1007,10 @@ async def test_one_accounts_mass_holds_up_nobody_elses_file(db: Pool, monkeypatc
 async def test_a_worker_that_is_told_to_stop_stops_between_two_slices(
     db: Pool, account: AccountId, group: Group, small_slices: None
 ) -> None:
+    await db.execute(NO_CLAIMS)
     id = await begun(db, account, people(9), group=group.id)
     stopping = asyncio.Event()
     stopping.set()
-    await db.execute(NO_CLAIMS)
     assert await work_on_next(db, stopping) == 1
     assert (await imports.get(db, account, id)).created == 2
     assert (await work(db, account, id)).created == 9

@@ -24,6 +24,12 @@ INSTALLATION = {
     "accounts.list_all",
     "counts.fold",
     "figures.read",
+    "mass.prepare",
+    "idempotency.purge",
+    "import_claims.are_waiting",
+    "import_claims.take_next",
+    "imports.account_of",
+    "imports.purge",
     "indexing.index_due",
 }
 OF_NO_ACCOUNT = {"tokens"}

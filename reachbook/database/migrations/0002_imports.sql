@@ -79,10 +79,11 @@ CREATE TABLE import_claim (
 CREATE TABLE field_alias (
     account_id uuid NOT NULL REFERENCES account (id),
     key        text COLLATE "C" NOT NULL,    -- the header as it is compared
+    id         uuid NOT NULL,                -- the newest of a key holds
     header     text NOT NULL,
     target     text NOT NULL,                -- a property of contacts, or the id of a field
-    import_id  uuid,                         -- which taught it
-    PRIMARY KEY (account_id, key)
+    import_id  uuid,                         -- which taught it; an undo forgets that, and what was known before holds again
+    PRIMARY KEY (account_id, key, id)
 );
 
 -- Answers to calls that carried an Idempotency-Key, for a day.

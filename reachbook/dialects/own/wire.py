@@ -112,7 +112,7 @@ class ImportOut(msgspec.Struct, rename="camel", kw_only=True):
     size: int
     rows: Annotated[int | None, Meta(description="Data rows of the file; null before it was read to its end.")]
     done_rows: int
-    percent: Annotated[int | None, Meta(ge=0, le=100)]
+    percent: Annotated[int, Meta(ge=0, le=100)] | None
     created: int
     updated: int
     unchanged: int

@@ -62,8 +62,8 @@ class Own(httpx.AsyncClient):
 
     async def contacts(self, **query: str) -> list[Row]:
         """What the account has, without ids, by phone, e-mail and name."""
-        lines = (await self.export(**query)).decode().splitlines()
-        found = [{name: value for name, value in json.loads(line).items() if name != "id"} for line in lines]
+        lines = (await self.export(**query)).removesuffix(b"\n").split(b"\n")
+        found = [{name: value for name, value in json.loads(line).items() if name != "id"} for line in lines if line]
         return sorted(found, key=lambda row: [row.get(name, "") for name in ("phoneNumber", "email", "lastName", "firstName")])
 
 
