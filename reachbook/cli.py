@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal, NoReturn
@@ -270,7 +270,12 @@ def undo_import(id: UUID, /, *, data: Data = None, as_json: AsJson = False) -> N
 @imports_app.command(name="list")
 def list_imports(*, account: UUID, data: Data = None, as_json: AsJson = False) -> None:
     """List an account's imports, the newest first."""
-    found = _call(data, lambda db: imports.list_imports(db, AccountId(account), Page(0, 100))).rows
+
+    async def read(db: Database) -> Sequence[Import]:
+        await accounts.get(db, AccountId(account))
+        return (await imports.list_imports(db, AccountId(account), Page(0, 100))).rows
+
+    found = _call(data, read)
     if as_json:
         _answer([{"import": one.id, "state": one.state, "file": one.filename, **import_reports.counts(one)} for one in found])
         return
@@ -304,6 +309,7 @@ def export(
     form = format or next((form for form in exports.Format if output.suffix.lower() == f".{form}"), exports.Format.CSV)
 
     async def write_file(db: Database) -> None:
+        await accounts.get(db, AccountId(account))
         id = None if group is None else await importing.group_id(db, AccountId(account), group)
         with _output(output) as file:
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from reachbook.core import headers, ids, import_claims, import_reports, imports
+from reachbook.core import accounts, groups, headers, ids, import_claims, import_reports, imports, indexing
 from reachbook.core.errors import NotFoundError, invalid
 from reachbook.core.ids import AccountId
 from reachbook.core.imports import BUCKETS, Import, Options
@@ -42,6 +42,8 @@ async def run(db: Database, asked: Asked) -> tuple[Import, Path | None]:
         await imports.forget(db, asked.account, [id])
         raise
     done = await follow(db, asked.account, id)
+    if done.plan is not None:
+        await indexing.catch_up(db, asked.account, done.plan.group)  # nobody else may be running
     return done, await _write_refused(db, asked, done) if done.refused else None
 
 
@@ -63,6 +65,7 @@ async def undo(db: Database, id: UUID) -> Import:
 
 
 async def _upload(db: Database, asked: Asked) -> UUID:
+    await accounts.get(db, asked.account)
     id = ids.new_id()
     name = "standard-input" if asked.file == STANDARD_INPUT else asked.file.name
     await imports.create(db, asked.account, id, name, ids.NIL, ids.now())
@@ -233,7 +236,11 @@ def group(text: str) -> tuple[UUID | None, str | None]:
 async def group_id(db: Database, account: AccountId, text: str) -> UUID:
     """The group that is there. Raises NotFoundError, InvalidError if the name is that of several."""
     id, name = group(text)
-    found = await imports.checked(db, account, Options(group=id, group_name=name))
-    if found.group is None:
+    if id is not None:
+        return (await groups.get(db, account, id)).id
+    found = await groups.named(db, account, name or "")
+    if not found:
         raise NotFoundError(f"There is no group {text!r}.")
-    return found.group
+    if len(found) > 1:
+        raise invalid("group", f"there are several groups named {text!r}: give the id of one")
+    return found[0]

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from reachbook.core import fields, phone
-from reachbook.core.errors import ConflictError, invalid
+from reachbook.core.errors import ConflictError, NotFoundError, invalid
 from reachbook.core.ids import AccountId
 from reachbook.core.limits import NAME_LENGTH
 from reachbook.database.queries import Database, Queries
@@ -49,6 +49,14 @@ LIST = "SELECT id, name, region, created_at FROM account ORDER BY created_at, id
 async def list_all(db: Queries) -> Sequence[Account]:
     """Every account, oldest first (for the operator)."""
     return [Account(**row) for row in await db.fetch(LIST)]
+
+
+async def get(db: Queries, account: AccountId) -> Account:
+    """Raises NotFoundError."""
+    row = await db.fetchrow("SELECT id, name, region, created_at FROM account WHERE id = $1", account)
+    if row is None:
+        raise NotFoundError(f"There is no account {account}.")
+    return Account(**row)
 
 
 async def region(tx: Queries, account: AccountId) -> str | None:

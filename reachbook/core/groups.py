@@ -85,6 +85,14 @@ async def get(db: Queries, account: AccountId, id: UUID) -> Group:
     return Group(**row)
 
 
+NAMED = "SELECT id FROM contact_group WHERE account_id = $1 AND name = $2 ORDER BY created_at, id LIMIT 2"
+
+
+async def named(db: Queries, account: AccountId, name: str) -> Sequence[UUID]:
+    """The groups of exactly this name, two at most: enough to know whether it is one."""
+    return [row["id"] for row in await db.fetch(NAMED, account, name)]
+
+
 Order = Literal["name", "date", "contacts"]
 ORDERS: dict[Order, str] = {"name": "g.name_key", "date": "g.created_at", "contacts": "coalesce(n.contacts, 0)"}
 LISTED = "g.account_id = $1 AND ($2 OR NOT g.is_hidden) AND (NOT $3 OR g.is_favorite)"

@@ -59,8 +59,10 @@ Key = tuple[str, str]
 
 WHOLE = "whole"
 
-# What a spreadsheet shows of a long number, and what a CSV file then has: the digits are gone.
+# What a spreadsheet shows of a long number, and what a CSV file then has: the digits are gone. Of a phone number any such text is that; a
+# value may be meant so, unless it looks just like a spreadsheet's number of twelve digits or more.
 SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?E\+\d{2,}")
+ROUNDED = re.compile(r"[+-]?\d[.,]\d+E\+(?:1[1-9]|[2-9]\d|\d{3})")
 # An apostrophe before what a spreadsheet would run as a formula; exports put it there (reachbook.core.exports).
 GUARDED = re.compile(r"'+(?:[=@\t\r]|[+-](?![0-9 ().-]*$))")
 SHOWN = 40
@@ -136,7 +138,7 @@ class Reader:
     def _damage(self, row: Row, text: list[str]) -> list[Refusal]:
         """Cells whose number the spreadsheet no longer has."""
         marks = row.marks or {}
-        suspects = [place for place in self._mapped if "E+" in text[place] and SCIENTIFIC.fullmatch(text[place])]
+        suspects = [place for place in self._mapped if "E+" in text[place] and self._is_rounded(place, text[place])]
         suspects += [place for place, mark in marks.items() if mark is Mark.DAMAGED and place in self._mapped and place not in suspects]
         reason = "is not what was typed: the spreadsheet has rounded the number"
         return [
@@ -146,6 +148,11 @@ class Reader:
             )
             for place in suspects
         ]
+
+    def _is_rounded(self, place: int, text: str) -> bool:
+        if place in self._phones:
+            return SCIENTIFIC.fullmatch(text) is not None
+        return self.plan.is_csv and ROUNDED.fullmatch(text) is not None
 
     def _cell(self, number: int, place: int) -> str:
         return f"cell {letter(place)}{number}: " if self.plan.letters else ""
@@ -200,11 +207,15 @@ def key(levels: Sequence[Match], facts: Facts) -> Key:
         value = facts.phone if level == "phone" else facts.email_key if level == "email" else _value(facts, level)
         if value:
             return level, value
-    return WHOLE, f"{facts.name_key}\n{facts.field_values}"
+    return WHOLE, f"{facts.name_key}\n{sorted(_values(facts).items())}"
 
 
 def _value(facts: Facts, field: str) -> str | None:
-    return msgspec.json.decode(facts.field_values).get(field) if facts.field_values != "{}" else None
+    return _values(facts).get(field, "").strip() or None
+
+
+def _values(facts: Facts) -> dict[str, str]:
+    return msgspec.json.decode(facts.field_values) if facts.field_values != "{}" else {}
 
 
 def merge(stored: Facts, new: Facts, on_match: OnMatch) -> Facts | None:

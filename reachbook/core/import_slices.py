@@ -281,7 +281,8 @@ def sort(
         contact = matched.get(read.number)
         if contact is not None and now_known_by.get(contact, own) != own and read.id != contact:
             contact = None  # an earlier row gave it another key
-        earlier_row = seen.get(contact or own) or seen.get(own)
+        is_named = contact is not None and contact == read.id  # two contacts may share a key; the id tells them apart
+        earlier_row = seen.get(contact or own) or (None if is_named else seen.get(own))
         if earlier_row is not None:
             reason = f"is about the same contact as row {earlier_row}"
             entries.append(Entry(read, "duplicate", contact, refusals=[Refusal("", reason)]))

@@ -33,7 +33,7 @@ WHERE account_id = $1 AND id = $2
 
 
 class Verdict(NamedTuple):
-    """What is done with one row: removed, restored, kept, or gone already."""
+    """What is done with one row: removed (gone already, perhaps), restored or kept."""
 
     number: int
     undone: str
@@ -82,7 +82,7 @@ def _judge(row: Record, stored: Stored | None, plan: Plan, held_groups: Mapping[
     """Edited since: changed, deleted, or put into another group. Pure."""
     number = row["number"]
     if stored is None:
-        return Verdict(number, "gone" if row["bucket"] == "created" else "kept")
+        return Verdict(number, "removed" if row["bucket"] == "created" else "kept")
     is_locked = any(held_groups[id].is_locked_for_editing for id in stored.groups)
     if stored.updated_at != row["applied_at"] or is_locked:
         return Verdict(number, "kept", stored)

@@ -209,9 +209,6 @@ async def checked(db: Queries, account: AccountId, asked: Options) -> Options:
     return msgspec.structs.replace(asked, mapping=mapping, match=match, region=region, group=group, group_name=name)
 
 
-NAMED_GROUPS = "SELECT id FROM contact_group WHERE account_id = $1 AND name = $2 ORDER BY created_at, id LIMIT 2"
-
-
 async def _group(db: Queries, account: AccountId, asked: Options, faults: list[Fault]) -> tuple[UUID | None, str | None]:
     """The group, or the name of one that is to be made. Raises ConflictError if it is locked for editing."""
     id, name = asked.group, None
@@ -223,12 +220,12 @@ async def _group(db: Queries, account: AccountId, asked: Options, faults: list[F
         if name is None:
             faults.append(Fault(("group",), "is required: the id or the name of a group"))
             return None, None
-        found = await db.fetch(NAMED_GROUPS, account, name)
+        found = await groups.named(db, account, name)
         if len(found) > 1:
             faults.append(Fault(("group_name",), f"there are several groups named {name!r}: give the id of one"))
         if not found:
             return None, name
-        id = found[0]["id"]
+        id = found[0]
     try:
         group = await groups.get(db, account, id)
     except NotFoundError as error:

@@ -30,7 +30,6 @@ MOST_STRINGS_BYTES = 192 * 2**20  # the table of shared texts, which every reade
 MEMORY_BYTES = 2**30
 SECONDS = 3_600
 EXACT = 10**15  # a spreadsheet keeps fifteen digits
-ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#GETTING_DATA", "#SPILL!", "#CALC!")
 REFUSED = 3
 
 
@@ -41,6 +40,12 @@ class Asked(msgspec.Struct):
     target: str
     kind: str
     sheet: str | None
+
+
+class Error(str):
+    """What a cell shows instead of a value; a text of the same letters is a text."""
+
+    __slots__ = ()
 
 
 def convert(source: Path, target: Path, kind: str, sheet: str | None) -> int:
@@ -127,11 +132,18 @@ def _streamed(source: Path, name: str | None) -> Iterator[Row]:
         visible = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
         sheet = book[_chosen(book.sheetnames, visible, name)]
         sheet.reset_dimensions()  # what the file claims of itself may be a lie
-        yield from _numbered(sheet.iter_rows(values_only=True), 0)
+        yield from _numbered(([_value(one) for one in row] for row in sheet.iter_rows()), 0)
     except FileError:
         raise
     except Exception as error:
         raise FileError(f"The spreadsheet can't be read: {error}.") from None
+
+
+def _value(one: Any) -> Any:
+    """Of a cell of the streaming reader, as the quick one would give it."""
+    if one.data_type == "e":
+        return Error(str(one.value))
+    return unescape(one.value) if isinstance(one.value, str) and "_x" in one.value else one.value
 
 
 def _chosen(names: Sequence[str], visible: Sequence[str], asked: str | None) -> str:
@@ -161,9 +173,10 @@ def cell(value: Any) -> tuple[str, Mark | None]:
     """A value as text, and what the text does not say."""
     if value is None:
         return "", None
+    if isinstance(value, Error):
+        return str(value), Mark.DAMAGED
     if isinstance(value, str):
-        text = unescape(value) if "_x" in value else value
-        return text, Mark.DAMAGED if value in ERRORS else None
+        return value, None
     if isinstance(value, bool):
         return "true" if value else "false", None
     if isinstance(value, int | float):

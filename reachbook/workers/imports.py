@@ -6,12 +6,15 @@ has come, so a run that ends at any point is gone on with by whoever claims it n
 
 import asyncio
 import contextlib
+import os
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Iterator
 from itertools import islice
 from pathlib import Path
 
+import psutil
 import structlog
 
 from reachbook.core import ids, import_claims, import_reports, import_slices, import_undo, imports
@@ -32,6 +35,15 @@ log = structlog.get_logger("reachbook.imports")
 
 IMPORTS_AT_ONCE = 4
 SAMPLES = 100
+FOLDER = "reachbook-import-"
+
+
+def sweep() -> None:
+    """Remove what workers that were killed have left on this machine's disk: people's files."""
+    for left in Path(tempfile.gettempdir()).glob(f"{FOLDER}*-*"):
+        pid = left.name.removeprefix(FOLDER).partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 class Turn:
@@ -72,11 +84,13 @@ async def work_on(db: Database, claim: Claim, turn: Turn = TO_THE_END) -> None:
         async with _kept(db, claim):
             held = await imports.get(db, account, claim.id)
             if held.attempts > IMPORT_ATTEMPTS:
-                raise import_slices.StoppedError(f"The import was begun {IMPORT_ATTEMPTS} times and never came on: it is given up.")
+                raise import_slices.StoppedError(
+                    f"The import was begun {IMPORT_ATTEMPTS} times and never came on: it is given up; the log says why."
+                )
             if held.state == "undoing":
                 await _undo(db, claim, turn)
             else:
-                with tempfile.TemporaryDirectory(prefix="reachbook-import-") as folder:
+                with tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as folder:
                     await _run(db, claim, held, Path(folder), turn)
     except (LostError, UnavailableError):
         raise

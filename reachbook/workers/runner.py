@@ -9,7 +9,7 @@ import structlog
 from reachbook.core import counts, idempotency, ids, imports, indexing
 from reachbook.database.errors import UnavailableError
 from reachbook.database.queries import Database
-from reachbook.workers.imports import IMPORTS_AT_ONCE, work_on_next
+from reachbook.workers.imports import IMPORTS_AT_ONCE, sweep, work_on_next
 
 log = structlog.get_logger("reachbook.workers")
 
@@ -54,6 +54,7 @@ JOBS = [
 
 async def run(db: Database, stopping: asyncio.Event, jobs: list[Job] = JOBS) -> None:
     """Until `stopping` is set; what runs then is finished."""
+    sweep()
     async with asyncio.TaskGroup() as group:
         for job in jobs:
             for _ in range(job.at_once):

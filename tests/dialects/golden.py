@@ -167,4 +167,5 @@ async def play(
                 for name in ("answer", "text"):
                     step.pop(name, None)
                 step |= answer
-            assert {name: step[name] for name in ("status", "answer_headers", "answer", "text") if name in step} == answer, step
+            expected = {name: step[name] for name in ("status", "answer_headers", "answer", "text") if name in step}
+            assert answer == expected, f"{arguments['method']} {arguments['url']}: {answer} instead of {expected}"
