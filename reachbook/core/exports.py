@@ -37,9 +37,9 @@ class Format(StrEnum):
 
 
 MEDIA_TYPES = {
-    Format.CSV: "text/csv; charset=utf-8",
+    Format.CSV: "text/csv",
     Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    Format.VCARD: "text/vcard; charset=utf-8",
+    Format.VCARD: "text/vcard",
     Format.JSON_LINES: "application/jsonl",
 }
 

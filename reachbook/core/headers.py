@@ -4,12 +4,13 @@ Case, accents, spaces, `_`, `-` and other punctuation don't count. A target is a
 field as text (`17`).
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from reachbook.core.fields import COMPANY, Field
+from reachbook.core.fields import COMPANY, PREDEFINED, Field
 from reachbook.core.text import fold
 
 IGNORED = ""
@@ -91,31 +92,49 @@ def field_headers(fields: Sequence[Field]) -> dict[int, str]:
     headers: dict[int, str] = {}
     for field in fields:
         name = field.name
-        found = KNOWN.get(key(name))
-        if not key(name) or key(name) in taken or (found is not None and found != str(field.id)):
+        sought = key(name)
+        found = KNOWN.get(sought) or _numbered(sought)
+        if not sought or sought in taken or (found is not None and found != str(field.id)) or NUMBERED.fullmatch(name):
             name = f"{name} [{field.id}]"
         taken[key(name)] = None
         headers[field.id] = name
     return headers
 
 
+NUMBERED = re.compile(r"(?s)(.+) \[(\d+)\]")
+LOWEST_ID = min(PREDEFINED)
+
+
+def bare(header: str) -> str | None:
+    """The name of the field in a header that an export has put an id behind; None for any other header."""
+    found = NUMBERED.fullmatch(header.strip())
+    return found[1] if found and int(found[2]) >= LOWEST_ID else None
+
+
 def find(header: str, known: Known) -> str | None:
     """The target of a header, or None: an alias, then a property, then a field by name or `name [id]`."""
     sought = key(header)
-    named = next((str(field.id) for field in known.fields if field.name.casefold() == header.strip().casefold()), None)
+    named = _named(header, known)
     if not sought:
         return named
     targets = {str(field.id) for field in known.fields}
     alias = known.aliases.get(sought)
     if alias is not None and (alias in LABELS or alias in targets or alias == IGNORED):
         return alias
-    by_id = header.rstrip().removesuffix("]").rpartition("[")[2]
-    if header.rstrip().endswith("]") and by_id in targets:
-        return by_id
+    name = bare(header)
+    if name is not None:
+        number = header.strip().removesuffix("]").rpartition("[")[2]
+        is_own = any(str(field.id) == number and field.name.casefold() == name.casefold() for field in known.fields)
+        return number if is_own else named or _named(name, known)
     found = KNOWN.get(sought) or _numbered(sought)
     if found is not None and (found in LABELS or found in targets):
         return found
     return named or next((str(field.id) for field in known.fields if key(field.name) == sought), None)
+
+
+def _named(name: str, known: Known) -> str | None:
+    """The field of exactly this name, whatever its case."""
+    return next((str(field.id) for field in known.fields if field.name.casefold() == name.strip().casefold()), None)
 
 
 def _numbered(sought: str) -> str | None:

@@ -128,7 +128,7 @@ async def _targets(
         for place, column in enumerate(table.columns):
             is_free = targets[place] is None and headers.find(column, known) is None
             if is_free and headers.key(column) not in left_out and headers.key(column) not in headers.HOUSEKEEPING:
-                wanted[place] = column
+                wanted[place] = headers.bare(column) or column
     too_long = next((column for column in wanted.values() if len(column) > NAME_LENGTH), None)
     if too_long is not None:
         raise StoppedError(f"Column {too_long[:40]!r}… is too long to be the name of a field; leave it out or map it.")
@@ -162,11 +162,12 @@ TEACH = "INSERT INTO field_alias (account_id, key, id, header, target, import_id
 
 
 async def _teach(tx: Transaction, account: AccountId, held: Import, columns: Sequence[str]) -> None:
-    """What was mapped by hand is known from now on."""
+    """What was mapped by hand is known from now on, but for the headers of our own exports: those stay what they are."""
     written = {headers.key(column): column for column in columns}
     known = await imports.known_headers(tx, account)
+    exported = {headers.key(name) for name in (*headers.LABELS.values(), *headers.field_headers(known.fields).values())}
     for column, target in held.options.mapping.items():
-        if headers.find(column, known) != target:
+        if headers.find(column, known) != target and headers.key(column) not in exported:
             name = headers.key(column)
             await tx.execute(TEACH, account, name, new_id(), written[name], target, held.id)
 

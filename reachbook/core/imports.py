@@ -264,7 +264,8 @@ async def begin(db: Database, account: AccountId, id: UUID, event: str, options:
         _refuse(held, event)
         chosen = await checked(tx, account, held.options if options is None else options)
         await tx.execute(CLEAR_ROWS, account, id)
-        await tx.execute(BEGIN, account, id, EVENTS[event][1], msgspec.json.encode(chosen).decode(), now)
+        started_at = now if event == "start" else None
+        await tx.execute(BEGIN, account, id, EVENTS[event][1], msgspec.json.encode(chosen).decode(), started_at)
         await import_claims.offer(tx, account, id, now)
         return await get(tx, account, id)
 

@@ -19,7 +19,7 @@ from reachbook.http import refusals
 from reachbook.http.request import authenticate, database, token_of
 
 HEADER = "idempotency-key"
-COMPARED_BYTES = 2**20  # a larger body is known by its length
+COMPARED_BYTES = 2**20  # a larger body is known by so much of it, and its length
 KEPT_HEADERS = (b"content-type", b"location")
 
 
@@ -39,15 +39,17 @@ class Idempotent:
             await self.app(scope, receive, send)
             return
         db = database(connection)
-        first = await _first_part(connection, receive)
+        first = await _first_part(receive)
+        again = _again(first, receive)
         try:
             answer = await idempotency.begin(db, account, key.strip(), _fingerprint(scope, connection, first), ids.now(), self.seconds)
         except ReachbookError as error:
             await refusals.of_header(error).to_asgi_response(None, Request(scope))(scope, receive, send)
             return
         if answer is None:
-            await self._call(scope, _again(first, receive), send, (db, account, key.strip()))
+            await self._call(scope, again, send, (db, account, key.strip()))
         else:
+            await _read_all(again)  # who is cut off while sending never sees the answer
             await _answer(answer, send)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send, kept: tuple[Database, AccountId, str]) -> None:
@@ -79,20 +81,24 @@ async def _account(connection: ASGIConnection[Any, Any, Any, Any]) -> AccountId 
         return None
 
 
-async def _first_part(connection: ASGIConnection[Any, Any, Any, Any], receive: Receive) -> Sequence[Any]:
-    """The messages of a body that is small enough to be compared."""
-    length = connection.headers.get("content-length", "")
-    if length.isdigit() and int(length) > COMPARED_BYTES:
-        return ()
+async def _first_part(receive: Receive) -> Sequence[Any]:
+    """The messages that a body begins with, as many as are compared."""
     messages: list[Any] = []
     size = 0
-    while size <= COMPARED_BYTES:
+    while size < COMPARED_BYTES:
         message = cast("Any", await receive())
         messages.append(message)
         size += len(message.get("body", b""))
         if message["type"] != "http.request" or not message.get("more_body"):
             break
     return messages
+
+
+async def _read_all(receive: Receive) -> None:
+    while True:
+        message = cast("Any", await receive())
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return
 
 
 def _again(first: Sequence[Any], receive: Receive) -> Receive:
@@ -107,11 +113,16 @@ def _again(first: Sequence[Any], receive: Receive) -> Receive:
 
 
 def _fingerprint(scope: Scope, connection: ASGIConnection[Any, Any, Any, Any], first: Sequence[Any]) -> bytes:
-    made = hashlib.sha256()
-    asked = (scope["path"], scope["query_string"].decode("latin-1"), connection.headers.get("content-length", ""))
-    made.update("\n".join(asked).encode())
-    for message in first:
-        made.update(message.get("body", b""))
+    """What two equal requests share: the address, and the body's length and beginning. A form's boundary is another each time."""
+    kind, _, boundary = connection.headers.get("content-type", "").partition("boundary=")
+    is_form = kind.strip().lower().startswith("multipart/")
+    length = "" if is_form else connection.headers.get("content-length", "")
+    made = hashlib.sha256("\n".join((scope["path"], scope["query_string"].decode("latin-1"), length)).encode())
+    body = b"".join(message.get("body", b"") for message in first)
+    if is_form and boundary:
+        body = body.replace(boundary.partition(";")[0].strip().strip('"').encode(), b"")
+        body = body[: COMPARED_BYTES // 2]
+    made.update(body[:COMPARED_BYTES])
     return made.digest()
 
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 import pyjson5
-from msgspec.inspect import AnyType, DictType, ListType, NoneType, StructType, Type, UnionType, type_info
+from msgspec.inspect import AnyType, DictType, ListType, Metadata, NoneType, StructType, Type, UnionType, type_info
 
 from reachbook.core.errors import Fault, InvalidError, Path, TooLargeError
 from reachbook.core.limits import ROWS_PER_CALL
@@ -117,6 +117,8 @@ def _read(raw: Any, type: Type, path: Path, faults: list[Fault]) -> Any:
     if isinstance(type, UnionType):
         kinds = [kind for kind in type.types if not isinstance(kind, NoneType)]
         return None if raw is None and len(kinds) < len(type.types) else _read(raw, kinds[0], path, faults)
+    if isinstance(type, Metadata):
+        return _read(raw, type.type, path, faults)
     if isinstance(type, AnyType):
         return raw
     if isinstance(type, StructType):

@@ -11,7 +11,7 @@ from reachbook.http.errors import DeadlineError
 STALLED_SECONDS = 60.0  # a client that takes nothing of a stream for so long is gone
 
 
-TOO_LARGE = 413
+REFUSED = 400
 DRAINED_BYTES, DRAINED_SECONDS = 200 * 2**20, 20.0
 
 
@@ -43,7 +43,7 @@ class Deadline:
                 async def begun(message: Message) -> None:
                     if message["type"] == "http.response.start":
                         deadline.reschedule(None)
-                        if message["status"] == TOO_LARGE:
+                        if message["status"] >= REFUSED:
                             await _drain(body)
                     if message.get("more_body"):
                         async with asyncio.timeout(STALLED_SECONDS):

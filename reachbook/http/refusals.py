@@ -31,6 +31,7 @@ from reachbook.core.errors import (
 from reachbook.database.errors import UnavailableError
 from reachbook.http.errors import DeadlineError, MalformedError
 from reachbook.http.json import parse, written_path
+from reachbook.http.limits import UPLOAD
 from reachbook.http.request import CALLER, AppRequest
 
 log = structlog.get_logger("reachbook.http")
@@ -155,8 +156,9 @@ class Refused(Response[None]):
         if not isinstance(error, InvalidError):
             return _from_table(error)
         written: object = None
-        with contextlib.suppress(ReachbookError, HTTPException, RuntimeError):
-            written = parse(await request.body())
+        if not request.route_handler.opt.get(UPLOAD):
+            with contextlib.suppress(ReachbookError, HTTPException):
+                written = parse(await request.body())
         faults = [FaultOut(self._field(path, written), reason) for path, reason in error.faults]
         status, message = TABLE[InvalidError]
         return answer(status, message, "; ".join(f"{fault.field}: {fault.message}" for fault in faults[:5]), faults)
@@ -219,12 +221,14 @@ def _parameter_faults(request: AppRequest, error: ValidationException) -> list[F
     faults: list[Fault] = []
     for item in cast("list[dict[str, str]]", error.extra or [{"message": error.detail}]):
         name = item.get("key", "query")
+        if name in request.path_params and error.extra:
+            continue  # making the OpenAPI document declares these among a handler's parameters, from when on they are listed here
         kwarg = declared[name].kwarg_definition if name in declared else None
         message = next((text for type, text in EXPECTED.items() if type in item["message"]), item["message"])
         if "enum" in message and name in declared:
             message = f"must be {' or '.join(_choices(declared[name].annotation))}"
         faults.append(Fault((getattr(kwarg, "name", None) or name,), message))
-    return faults
+    return faults or [Fault(("query",), error.detail)]
 
 
 def _choices(annotation: Any) -> list[str]:

@@ -287,6 +287,8 @@ MISTAKABLE = {"scientific": "1E+05", "comma": "3,5E+10", "error": "#N/A", "escap
 @pytest.mark.parametrize("form", Format)
 async def test_text_is_not_taken_for_damage(db: Pool, form: Format, text: str) -> None:
     """An article number `1E+05` was never a number; in a cell of text, `#N/A` is text."""
+    if form is Format.XLSX and "\uffff" in text:
+        pytest.skip("XML has no U+FFFF")
     person = Draft(first_name="Ann", last_name=text, phone=NUMBERS[1])
     await out_and_in(db, form, Book([], [(person, [text, text])]))
 

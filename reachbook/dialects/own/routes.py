@@ -4,6 +4,8 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
+from email.message import Message
+from email.utils import collapse_rfc2231_value
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
@@ -13,7 +15,7 @@ from litestar import Response, Router, delete, get, post
 from litestar.datastructures import UploadFile
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
@@ -56,6 +58,50 @@ class UploadOperation(Operation):
         self.request_body = RequestBody(content=content, required=True, description="CSV, XLSX, ODS, vCard or JSON Lines, packed or not.")
 
 
+@dataclass
+class OptionalBody(Operation):
+    """The body may be left out."""
+
+    def __post_init__(self) -> None:
+        """Say so."""
+        if isinstance(self.request_body, RequestBody):
+            self.request_body.required = False
+
+
+def _also(operation: Operation, *media_types: str) -> None:
+    """The successful answer may be of these media types too."""
+    answered = (operation.responses or {}).get("200")
+    if isinstance(answered, OpenAPIResponse):
+        answered.content = {**(answered.content or {}), **{media_type: OpenAPIMediaType(BINARY) for media_type in media_types}}
+
+
+@dataclass
+class ReportOperation(Operation):
+    """JSON, or the rows as CSV."""
+
+    def __post_init__(self) -> None:
+        """Document both."""
+        _also(self, "text/csv")
+
+
+@dataclass
+class ExportOperation(Operation):
+    """A file of one of four kinds."""
+
+    def __post_init__(self) -> None:
+        """Document them."""
+        _also(self, *exports.MEDIA_TYPES.values())
+
+
+@dataclass
+class EventsOperation(Operation):
+    """Server-sent events."""
+
+    def __post_init__(self) -> None:
+        """Document them."""
+        _also(self, "text/event-stream")
+
+
 @post(
     IMPORTS,
     request_max_body_size=IMPORT_BYTES + FORM_BYTES,
@@ -90,8 +136,12 @@ async def _pieces(part: UploadFile) -> AsyncIterator[bytes]:
 
 
 def _disposition(text: str) -> str:
-    found = re.search(r'filename\*?=(?:UTF-8\'\')?"?([^";]+)', text, re.IGNORECASE)
-    return found.group(1) if found else ""
+    """The file's name in a Content-Disposition, the extended one first (RFC 6266)."""
+    message = Message()
+    message["Content-Disposition"] = text
+    names = [value for name, value in message.get_params([], "Content-Disposition") if name.lower() == "filename"]
+    chosen = next((name for name in names if isinstance(name, tuple)), next(iter(names), ""))
+    return collapse_rfc2231_value(chosen)
 
 
 @get(IMPORTS, summary="Lists imports.", tags=["Imports"])
@@ -117,6 +167,7 @@ async def forget_import(request: AppRequest, importId: FromPath[UUID]) -> None:
 @post(
     f"{IMPORT}/preview",
     dto=one(OptionsIn),
+    operation_class=OptionalBody,
     status_code=200,
     summary="Says what an import would do.",
     tags=["Imports"],
@@ -162,7 +213,7 @@ async def get_preview(request: AppRequest, importId: FromPath[UUID]) -> PreviewO
     return _preview_of(await imports.get(request.db, request.account, importId))
 
 
-@post(f"{IMPORT}/start", dto=one(OptionsIn), status_code=202, summary="Starts an import.", tags=["Imports"])
+@post(f"{IMPORT}/start", dto=one(OptionsIn), operation_class=OptionalBody, status_code=202, summary="Starts an import.", tags=["Imports"])
 async def start_import(request: AppRequest, importId: FromPath[UUID], data: JSONBody[OptionsIn | None] = None) -> ImportOut:
     """`{"groupName": "Customers"}` → 202; without a body as previewed. The work is done by a worker."""
     return wire.import_out(await imports.begin(request.db, request.account, importId, "start", wire.options(data), request.now))
@@ -186,6 +237,7 @@ ReportFormat = Annotated[Literal["json", "csv"] | None, QueryParameter(name="for
 
 @get(
     f"{IMPORT}/report",
+    operation_class=ReportOperation,
     summary="Gets the report.",
     tags=["Imports"],
     responses={200: ResponseSpec(data_container=ReportOut, description="The report; or the rows as CSV.", generate_examples=False)},
@@ -201,11 +253,11 @@ async def get_report(request: AppRequest, importId: FromPath[UUID], format: Repo
         async def produce(write: Any) -> None:
             await import_reports.write_rows(request.db, request.account, done, rows, write)
 
-        return _File(Streamed(produce, "text/csv; charset=utf-8", _attachment(f"{done.filename}.{rows}.csv")))
+        return _File(Streamed(produce, "text/csv", _attachment(f"{done.filename}.{rows}.csv")))
     return Response(wire.report_out(done, f"/v1/accounts/{request.account}/imports/{importId}/report"))
 
 
-@get(f"{IMPORT}/events", summary="Follows an import.", tags=["Imports"])
+@get(f"{IMPORT}/events", operation_class=EventsOperation, summary="Follows an import.", tags=["Imports"])
 async def follow_import(request: AppRequest, importId: FromPath[UUID]) -> ServerSentEvent:
     """Server-sent events: `progress` with the import whenever it has come on, `end` when nothing more happens by itself."""
     await imports.get(request.db, request.account, importId)
@@ -235,6 +287,7 @@ async def _events(request: AppRequest, id: UUID) -> AsyncGenerator[ServerSentEve
 
 @get(
     "/exports",
+    operation_class=ExportOperation,
     summary="Exports contacts.",
     tags=["Exports"],
     responses={
