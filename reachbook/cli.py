@@ -178,7 +178,7 @@ def settings(*, as_json: AsJson = False) -> None:
 
 @app.command(name="import")
 def import_file(
-    file: Path,
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     account: UUID,
@@ -289,8 +289,8 @@ def export(
     account: UUID,
     group: str | None = None,
     search: str | None = None,
-    format: exports.Format | None = None,
-    output: Path = importing.STANDARD_INPUT,
+    format: Literal["csv", "xlsx", "vcf", "jsonl"] | None = None,
+    output: Annotated[Path, Parameter(allow_leading_hyphen=True)] = importing.STANDARD_INPUT,
     data: Data = None,
 ) -> None:
     """Write the contacts of a group, of a search or of the whole account to a file. `-` is standard output.
@@ -306,7 +306,8 @@ def export(
     """
     if group is not None and search is not None:
         raise invalid("group", "and --search can't be given together")
-    form = format or next((form for form in exports.Format if output.suffix.lower() == f".{form}"), exports.Format.CSV)
+    told = next((form for form in exports.Format if output.suffix.lower() == f".{form}"), exports.Format.CSV)
+    form = exports.Format(format) if format else told
 
     async def write_file(db: Database) -> None:
         await accounts.get(db, AccountId(account))

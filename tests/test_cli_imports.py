@@ -190,7 +190,6 @@ WRONG = {
     "delimiter": (["import", "FILE", "--group", "G", "--delimiter", "ab"], 1),
     "unknown_columns": (["import", "UNKNOWN", "--group", "G"], 1),
     "picture": (["import", "PICTURE", "--group", "G"], 1),
-    "nul_in_a_header": (["import", "NUL", "--group", "G"], 1),
     "export_group": (["export", "--group", "nowhere"], 1),
     "export_group_id": (["export", "--group", str(uuid4())], 1),
     "export_both": (["export", "--group", "G", "--search", "x"], 2),

@@ -134,7 +134,7 @@ def values_name(place: int) -> str:
 
 
 def _quoted(text: str) -> str:
-    guard = "'" if text[:1] in ("=", "@", "+", "-") else ""
+    guard = "'" if text.lstrip("'")[:1] in ("=", "@", "+", "-") else ""
     written = (guard + text).replace('"', '""')
     return f'"{written}"' if any(mark in written for mark in ',"\r\n') else written
 

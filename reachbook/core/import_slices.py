@@ -124,11 +124,14 @@ async def _targets(
             targets[place] = None
     left_out = {headers.key(column) for column, target in options.mapping.items() if not target}
     wanted: dict[int, str] = {}
+    taken = {field.name.strip().casefold() for field in known.fields}
     if options.new_fields:
         for place, column in enumerate(table.columns):
             is_free = targets[place] is None and headers.find(column, known) is None
             if is_free and headers.key(column) not in left_out and headers.key(column) not in headers.HOUSEKEEPING:
-                wanted[place] = headers.bare(column) or column
+                name = (headers.bare(column) or column).strip()
+                wanted[place] = column if name.casefold() in taken else name
+                taken.add(name.casefold())
     too_long = next((column for column in wanted.values() if len(column) > NAME_LENGTH), None)
     if too_long is not None:
         raise StoppedError(f"Column {too_long[:40]!r}… is too long to be the name of a field; leave it out or map it.")

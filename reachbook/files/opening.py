@@ -65,9 +65,15 @@ def _headed(records: Iterator[Row], target: Path, reading: Reading, kind: str) -
     if first.fault is not None and has_header:
         raise FileError(f"The header {first.fault}.")
     width = len(first.cells)
-    columns = distinct(first.cells if has_header else [""] * width)
+    named = [_unguarded(cell) if kind == "csv" else cell for cell in first.cells] if has_header else [""] * width
+    columns = distinct(named)
     count = spool(_fitted(records, width, None if has_header else first), target)
     return Table(target, columns, count, kind, letters=True, has_header=has_header)
+
+
+def _unguarded(header: str) -> str:
+    """Without the apostrophe that keeps a spreadsheet from running a header as a formula."""
+    return header[1:] if header.startswith("'") and header.lstrip("'")[:1] in ("=", "@", "+", "-") else header
 
 
 def _fitted(records: Iterator[Row], width: int, first: Row | None) -> Iterator[Row]:

@@ -15,13 +15,14 @@ from litestar import Response, Router, delete, get, post
 from litestar.datastructures import UploadFile
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Parameter, RequestBody, Schema
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from reachbook.core import exports, ids, import_reports, imports
 from reachbook.core.errors import ConflictError, NotFoundError, invalid
 from reachbook.core.exports import Format, Selection
+from reachbook.core.idempotency import LONGEST_KEY
 from reachbook.core.imports import Import
 from reachbook.core.limits import IMPORT_BYTES
 from reachbook.dialects.own import wire
@@ -48,22 +49,40 @@ BINARY = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
 
 
 @dataclass
-class UploadOperation(Operation):
+class KeyedOperation(Operation):
+    """Honours Idempotency-Key."""
+
+    def __post_init__(self) -> None:
+        """Document the header."""
+        key = Parameter(
+            "Idempotency-Key",
+            param_in="header",
+            required=False,
+            schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=LONGEST_KEY),
+            description="The same key with the same request gets the first answer again, for 24 hours.",
+        )
+        self.parameters = [*(self.parameters or []), key]
+
+
+@dataclass
+class UploadOperation(KeyedOperation):
     """The body is the file itself, or a form with the file in a part `file`."""
 
     def __post_init__(self) -> None:
         """Document both."""
+        super().__post_init__()
         form = Schema(type=OpenAPIType.OBJECT, properties={"file": BINARY}, required=["file"])
         content = {"application/octet-stream": OpenAPIMediaType(BINARY), "multipart/form-data": OpenAPIMediaType(form)}
         self.request_body = RequestBody(content=content, required=True, description="CSV, XLSX, ODS, vCard or JSON Lines, packed or not.")
 
 
 @dataclass
-class OptionalBody(Operation):
+class OptionalBody(KeyedOperation):
     """The body may be left out."""
 
     def __post_init__(self) -> None:
         """Say so."""
+        super().__post_init__()
         if isinstance(self.request_body, RequestBody):
             self.request_body.required = False
 
@@ -98,8 +117,10 @@ class EventsOperation(Operation):
     """Server-sent events."""
 
     def __post_init__(self) -> None:
-        """Document them."""
-        _also(self, "text/event-stream")
+        """Document them: text whose data is an import."""
+        answered = (self.responses or {}).get("200")
+        if isinstance(answered, OpenAPIResponse):
+            answered.content = {"text/event-stream": OpenAPIMediaType()}
 
 
 @post(
@@ -219,13 +240,13 @@ async def start_import(request: AppRequest, importId: FromPath[UUID], data: JSON
     return wire.import_out(await imports.begin(request.db, request.account, importId, "start", wire.options(data), request.now))
 
 
-@post(f"{IMPORT}/cancel", status_code=202, summary="Stops an import.", tags=["Imports"])
+@post(f"{IMPORT}/cancel", operation_class=KeyedOperation, status_code=202, summary="Stops an import.", tags=["Imports"])
 async def cancel_import(request: AppRequest, importId: FromPath[UUID]) -> ImportOut:
     """202: it stops before the next rows. What is stored stays, and can be undone."""
     return wire.import_out(await imports.cancel(request.db, request.account, importId, request.now))
 
 
-@post(f"{IMPORT}/undo", status_code=202, summary="Takes an import back.", tags=["Imports"])
+@post(f"{IMPORT}/undo", operation_class=KeyedOperation, status_code=202, summary="Takes an import back.", tags=["Imports"])
 async def undo_import(request: AppRequest, importId: FromPath[UUID]) -> ImportOut:
     """202: contacts that it made go, values that it changed return; what was edited since stays and is counted as `kept`."""
     return wire.import_out(await imports.undo(request.db, request.account, importId, request.now))

@@ -71,7 +71,7 @@ LINES = [
     "form\x0cfeed",
     "a\x0bb",
 ]
-LETTERS = ["Zoë", "e\u0301", "ß", "日本語", "🐇", "👩‍👩‍👧", "مرحبا", "\u200f", "\ufeffbom", "a\u200bb", "ﬁ", "İ", "\U0010fffd", "\ufffe"]
+LETTERS = ["Zoë", "e\u0301", "ß", "日本語", "🐇", "👩‍👩‍👧", "مرحبا", "\u200f", "\ufeffbom", "a\u200bb", "ﬁ", "İ", "\U0010fffd"]
 CONTROLS = ["a\x01b", "\x01", "\x02x", "x\x1f", "\x7f", "a\x1cb", "a\x1eb", "_x0041_", "_x000D_", "\x1b[31m", "&amp;", "<b>", "]]>"]
 LONG = ["x" * 4_000, "é" * 200, "word " * 500, "🐇" * 100]
 NASTY = [*FORMULAS, *NUMBERS, *QUOTES, *SPACES, *LINES, *LETTERS, *CONTROLS, *LONG]
