@@ -196,11 +196,17 @@ def print_preview(done: Import, write: Callable[[str], object]) -> None:
     write("")
     for row in seen["first"]:
         reasons = "; ".join(reason["reason"] for reason in row.get("reasons", ()))
-        contact = ", ".join(str(value) for value in row.get("contact", {}).values())
-        write(f"row {row['row']}: {row['bucket']}  {contact}  {reasons}".rstrip())
+        write(f"row {row['row']}: {row['bucket']}  {_contact(row.get('contact', {}))}  {reasons}".rstrip())
     write("")
     write(_sentence(seen))
     write("Nothing was changed.")
+
+
+def _contact(seen: dict[str, Any]) -> str:
+    """A contact on one line: the name, the addresses, the values."""
+    name = " ".join(seen[part] for part in ("first_name", "insertion", "last_name") if part in seen)
+    addresses = [seen[part] for part in ("email", "phone") if part in seen]
+    return ", ".join(filter(None, [name, *addresses, *seen.get("values", {}).values()]))
 
 
 def _sentence(counted: dict[str, Any]) -> str:

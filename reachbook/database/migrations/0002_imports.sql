@@ -106,7 +106,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON contact_import, import_chunk, import_row
 -- which read all of it for each row. Without any, every account counts as a two-hundredth of the table, and a unique key beats that.
 ALTER TABLE contact ALTER COLUMN account_id SET STATISTICS 0;
 ALTER TABLE contact_search ALTER COLUMN account_id SET STATISTICS 0;
-ALTER TABLE consent_token ALTER COLUMN account_id SET STATISTICS 0;
 ALTER TABLE import_row ALTER COLUMN account_id SET STATISTICS 0;
 ALTER TABLE import_row ALTER COLUMN import_id SET STATISTICS 0;
 
