@@ -15,8 +15,11 @@ def configure(level: str, form: str) -> None:
     """Set up once at start; `form` is json, text or auto."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]
-    renderer = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer(_json)
-    exceptions = [] if as_text else [structlog.processors.dict_tracebacks]
+    # Never the local variables of a trace: tokens and people's addresses are among them.
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = plain if as_text else structlog.processors.JSONRenderer(_json)
+    traces = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+    exceptions = [] if as_text else [traces]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

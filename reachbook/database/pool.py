@@ -3,6 +3,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -60,8 +61,10 @@ class Pool:
             try:
                 await connection.copy_from_query(query, *values, output=write, timeout=None, **form)
             finally:
-                if not connection.is_closed():
-                    await connection.execute("RESET statement_timeout")
+                # A connection that broke is gone from the pool already, and says so.
+                with contextlib.suppress(asyncpg.InterfaceError):
+                    if not connection.is_closed():
+                        await connection.execute("RESET statement_timeout")
 
     async def close(self) -> None:
         """Wait for what is running, at most a few seconds, and disconnect."""
