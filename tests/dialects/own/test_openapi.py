@@ -2,7 +2,6 @@
 
 import io
 import time
-import zlib
 from collections.abc import Generator
 from typing import Any
 
@@ -35,6 +34,7 @@ class Book:
 
     def __init__(self, url: str, account: str, token: str) -> None:
         self.server, self.account, self.url = url, account, f"{url}/v1/accounts/{account}"
+        self.turn = 0
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Bearer {token}"
         groups, header = f"{url}/addressbook/v2/accounts/{account}/groups", {"X-CM-PRODUCTTOKEN": token}
@@ -67,9 +67,12 @@ class Book:
         """Lead a case to this account, and two of three to objects that are there."""
         parameters, query = case.path_parameters, case.query
         parameters["accountId"] = self.account
-        chance = zlib.crc32(repr(case).encode()) % 6
+        self.turn += 1
+        chance = self.turn % 6
         if chance < 2:
             return
+        for name in [name for name in case.headers or {} if name.lower() == "idempotency-key"]:
+            case.headers[name] = str(ids.new_id())  # a short one comes again and again, with other requests
         if "importId" in parameters:
             waits = case.method == "POST" and case.path.endswith("/preview") and chance > 2  # for a worker: most get their refusal
             parameters["importId"] = self.done if waits else self._import_for(case.method, case.path)
