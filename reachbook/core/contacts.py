@@ -500,6 +500,31 @@ async def read_many(tx: Queries, account: AccountId, ids: Sequence[UUID], *, hol
     return {id: Stored(id, Facts(*own), updated_at, frozenset(of_groups)) for id, *own, updated_at, of_groups in read}
 
 
+class MovedError(Exception):
+    """A contact was put into another group between the look and the lock. Normal: let go, look again."""
+
+
+class Many(NamedTuple):
+    """Contacts that nobody else changes until the transaction ends, all groups that they are in, and the ids of the account's fields."""
+
+    contacts: dict[UUID, Stored]
+    groups: dict[UUID, groups.Lockable]
+    fields: frozenset[int]
+
+
+async def hold_many(tx: Transaction, account: AccountId, ids: Sequence[UUID], group: UUID) -> Many:
+    """Those of the contacts that exist, with their groups and `group` (if that exists), in the order of locks. Raises MovedError."""
+    of_groups = {group}
+    if ids:
+        of_groups |= {row["group_id"] for row in await tx.fetch(OF_GROUPS, account, ids)}
+    held = await groups.lock(tx, account, list(of_groups), "SHARE")
+    known = await fields.hold_all(tx, account)
+    stored = await read_many(tx, account, ids, hold=True)
+    if any(not contact.groups <= held.keys() for contact in stored.values()):
+        raise MovedError
+    return Many(stored, held, known)
+
+
 UPDATE_MANY = """
 UPDATE contact c SET first_name = u.first_name, insertion = u.insertion, last_name = u.last_name, name_key = u.name_key, email = u.email,
     email_key = u.email_key, phone = u.phone, phone_country = u.phone_country, field_values = u.field_values::jsonb,

@@ -13,8 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from reachbook.core import consent, contacts, fields, groups, headers, import_claims, imports, indexing, mass
-from reachbook.core.contacts import Facts, Moves, Stored
+from reachbook.core import consent, contacts, fields, groups, headers, import_reports, imports, indexing, mass
+from reachbook.core.contacts import Facts, Many, MovedError, Moves, Stored
 from reachbook.core.errors import ReachbookError
 from reachbook.core.groups import Lockable
 from reachbook.core.ids import NIL, AccountId, new_id
@@ -32,10 +32,6 @@ IMAGINED_FIELD = 10**9
 
 class StoppedError(ReachbookError):
     """The import can't go on; the text says why."""
-
-
-class MovedError(Exception):
-    """A contact was changed between the look and the lock. Normal: let go, look again."""
 
 
 class Entry(NamedTuple):
@@ -216,16 +212,12 @@ async def _store(tx: Transaction, account: AccountId, claim: Claim, plan: Plan, 
     keys = {read.number: key(plan.match, read.facts) for read in rows if read.facts is not None}
     matched = await match(tx, account, plan, rows, keys)
     ids = sorted(set(matched.values()))
-    held_groups = await _hold_groups(tx, account, plan, ids)
-    known = await fields.hold_all(tx, account)
-    lost = [target for target in plan.targets if target and target.isdigit() and int(target) not in known]
-    if lost:
-        raise StoppedError(f"Field {lost[0]} was deleted while the import was running.")
-    stored = await contacts.read_many(tx, account, ids, hold=True)
-    if len(stored) < len(ids) or any(not contact.groups <= held_groups.keys() for contact in stored.values()):
-        raise MovedError
+    held = await contacts.hold_many(tx, account, ids, plan.group)
+    _refuse_changed(plan, held)
+    if len(held.contacts) < len(ids):
+        raise MovedError  # one was deleted meanwhile
     earlier = await _earlier(tx, account, claim, ids)
-    entries = sort(plan, reads, keys, matched, stored, held_groups, earlier)
+    entries = sort(plan, reads, keys, matched, held.contacts, held.groups, earlier)
     made = await _create(tx, account, plan, [entry.facts for entry in entries if entry.bucket == "created" and entry.facts], now)
     await _update(tx, account, plan, entries, now)
     created = iter(made)
@@ -234,19 +226,16 @@ async def _store(tx: Transaction, account: AccountId, claim: Claim, plan: Plan, 
     return entries
 
 
-OF_GROUPS = "SELECT DISTINCT group_id FROM membership WHERE account_id = $1 AND contact_id = ANY($2::uuid[])"
-
-
-async def _hold_groups(tx: Transaction, account: AccountId, plan: Plan, ids: Sequence[UUID]) -> dict[UUID, Lockable]:
-    of_groups = {plan.group}
-    if ids:
-        of_groups |= {row["group_id"] for row in await tx.fetch(OF_GROUPS, account, ids)}
-    held = await groups.lock(tx, account, list(of_groups), "SHARE")
-    if plan.group not in held:
+def _refuse_changed(plan: Plan, held: Many) -> None:
+    """Raises StoppedError if what the plan stands on is there no more."""
+    group = held.groups.get(plan.group)
+    if group is None:
         raise StoppedError("The group was deleted while the import was running.")
-    if held[plan.group].is_locked_for_editing:
-        raise StoppedError(f"Group {held[plan.group].name!r} is locked for editing.")
-    return held
+    if group.is_locked_for_editing:
+        raise StoppedError(f"Group {group.name!r} is locked for editing.")
+    lost = [target for target in plan.targets if target and target.isdigit() and int(target) not in held.fields]
+    if lost:
+        raise StoppedError(f"Field {lost[0]} was deleted while the import was running.")
 
 
 # A look at the unique index for each.
@@ -293,7 +282,7 @@ def sort(
             continue
         entry = _matched(plan, read, read.facts, stored[contact], held_groups) if contact else Entry(read, "created", facts=read.facts)
         if entry.bucket != "refused":
-            final = key(plan.match, _final(entry) or read.facts)
+            final = key(plan.match, _final(entry) or read.facts) if contact else own
             seen[contact or own] = seen[final] = read.number
             if contact is not None:
                 now_known_by[contact] = final
@@ -469,17 +458,13 @@ async def finish_preview(db: Database, account: AccountId, claim: Claim, plan: P
             }
             for place, (column, target) in enumerate(zip(plan.columns, plan.targets, strict=True))
         ]
-        counted = {bucket: getattr(held, bucket) for bucket in BUCKETS}
         preview = {
             "columns": columns,
             "match": plan.match[0],
-            "rows": held.done_rows,
-            **counted,
-            "optedOut": held.opted_out,
+            **import_reports.counts(held),
             "first": (held.preview or {}).get("first", []),
         }
         await imports.put_preview(tx, account, claim.id, preview, None)
-        await import_claims.finish(tx, account, claim.id)
 
 
 def _is_imagined(target: str) -> bool:

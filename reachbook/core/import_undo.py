@@ -7,13 +7,13 @@ from uuid import UUID
 
 import msgspec
 
-from reachbook.core import contacts, counts, fields, groups, imports, mass
-from reachbook.core.contacts import Facts, Moves, Stored
+from reachbook.core import contacts, counts, groups, imports, mass
+from reachbook.core.contacts import Facts, MovedError, Moves, Stored
 from reachbook.core.groups import Lockable
 from reachbook.core.ids import AccountId
 from reachbook.core.import_claims import Claim
 from reachbook.core.import_reading import Plan
-from reachbook.core.import_slices import Before, MovedError
+from reachbook.core.import_slices import Before
 from reachbook.core.imports import Import
 from reachbook.database.queries import Database, Record, Transaction
 
@@ -61,12 +61,7 @@ async def take_back(db: Database, account: AccountId, claim: Claim, take: int, n
 async def _take_back(tx: Transaction, account: AccountId, held: Import, plan: Plan, rows: Sequence[Record], now: datetime) -> None:
     await mass.prepare(tx)
     ids = sorted({row["contact_id"] for row in rows})
-    of_groups = {row["group_id"] for row in await tx.fetch(contacts.OF_GROUPS, account, ids)}
-    held_groups = await groups.lock(tx, account, list(of_groups | {plan.group}), "SHARE")
-    known = await fields.hold_all(tx, account)
-    stored = await contacts.read_many(tx, account, ids, hold=True)
-    if any(not contact.groups <= held_groups.keys() for contact in stored.values()):
-        raise MovedError
+    stored, held_groups, known = await contacts.hold_many(tx, account, ids, plan.group)
     verdicts = [_judge(row, stored.get(row["contact_id"]), plan, held_groups) for row in rows]
     await contacts.remove_many(tx, account, [one.stored.id for one in verdicts if one.undone == "removed" and one.stored])
     restored = [(one.stored, one.before) for one in verdicts if one.undone == "restored" and one.stored and one.before]

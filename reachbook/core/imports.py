@@ -37,8 +37,9 @@ EVENTS: Mapping[str, tuple[Sequence[str], str]] = {
     "undone": (("undoing",), "undone"),
 }
 AT_WORK = ("previewing", "running", "undoing")
-OVER = ("done", "cancelled", "failed", "undone")
 BUCKETS = ("created", "updated", "unchanged", "duplicate", "refused")
+AT_THE_START = ", ".join(f"{column} = 0" for column in ("last_row", "done_rows", *BUCKETS, "opted_out"))
+"""SQL that sets the progress back."""
 
 
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -245,10 +246,9 @@ async def known_headers(db: Queries, account: AccountId) -> Known:
 
 
 HOLD = f"{GET} FOR UPDATE"
-BEGIN = """
+BEGIN = f"""
 UPDATE contact_import SET state = $3, options = $4, error = NULL, attempts = 0, is_cancelling = false, plan = NULL, preview = NULL,
-    total_rows = NULL, last_row = 0, done_rows = 0, created = 0, updated = 0, unchanged = 0, duplicate = 0, refused = 0, opted_out = 0,
-    started_at = $5
+    total_rows = NULL, started_at = $5, {AT_THE_START}
 WHERE account_id = $1 AND id = $2
 """
 CLEAR_ROWS = "DELETE FROM import_row WHERE account_id = $1 AND import_id = $2"
@@ -340,9 +340,8 @@ async def end(tx: Transaction, account: AccountId, id: UUID, state: str, now: da
     await import_claims.finish(tx, account, id)
 
 
-READY = """
-UPDATE contact_import SET state = 'ready', preview = $3, error = $4, is_cancelling = false, last_row = 0, done_rows = 0, created = 0,
-    updated = 0, unchanged = 0, duplicate = 0, refused = 0, opted_out = 0
+READY = f"""
+UPDATE contact_import SET state = 'ready', preview = $3, error = $4, is_cancelling = false, {AT_THE_START}
 WHERE account_id = $1 AND id = $2
 """
 

@@ -159,9 +159,7 @@ class Refused(Response[None]):
         if not request.route_handler.opt.get(UPLOAD):
             with contextlib.suppress(ReachbookError, HTTPException):
                 written = parse(await request.body())
-        faults = [FaultOut(self._field(path, written), reason) for path, reason in error.faults]
-        status, message = TABLE[InvalidError]
-        return answer(status, message, "; ".join(f"{fault.field}: {fault.message}" for fault in faults[:5]), faults)
+        return _blamed([FaultOut(self._field(path, written), reason) for path, reason in error.faults])
 
     async def _find_object(self) -> None:
         if CALLER in self.request.scope and self.request.caller.account is not None:
@@ -191,13 +189,16 @@ def _from_table(error: Exception) -> Response[ErrorOut]:
     return answer(status, message, error.message if isinstance(error, ReachbookError) else message)
 
 
+def _blamed(faults: list[FaultOut]) -> Response[ErrorOut]:
+    status, message = TABLE[InvalidError]
+    return answer(status, message, "; ".join(f"{fault.field}: {fault.message}" for fault in faults[:5]), faults)
+
+
 def of_header(error: ReachbookError) -> Response[ErrorOut]:
     """What a header was refused for: answered without a look at the body, which may be on its way or read already."""
     if not isinstance(error, InvalidError):
         return _from_table(error)
-    status, message = TABLE[InvalidError]
-    faults = [FaultOut(fault_name(path), reason) for path, reason in error.faults]
-    return answer(status, message, "; ".join(f"{fault.field}: {fault.message}" for fault in faults), faults)
+    return _blamed([FaultOut(fault_name(path), reason) for path, reason in error.faults])
 
 
 def broken(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorOut]:

@@ -92,8 +92,6 @@ async def work_on(db: Database, claim: Claim, turn: Turn = TO_THE_END) -> None:
             else:
                 with tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as folder:
                     await _run(db, claim, held, Path(folder), turn)
-    except (LostError, UnavailableError):
-        raise
     except (FileError, ReachbookError) as error:
         await imports.fail(db, account, claim, str(error), ids.now())
     finally:

@@ -207,9 +207,7 @@ def preview_out(seen: Mapping[str, Any]) -> PreviewOut:
     """What core noted."""
     return PreviewOut(
         **_buckets(seen),
-        columns=[
-            ColumnOut(one["column"], TARGETS.get(one["target"], one["target"]), one["isNew"], one["samples"]) for one in seen["columns"]
-        ],
+        columns=[ColumnOut(one["column"], _target(one["target"]), one["isNew"], one["samples"]) for one in seen["columns"]],
         match=_target(seen["match"]) or "",
         rows=seen["rows"],
         opted_out=seen["optedOut"],
