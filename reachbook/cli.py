@@ -30,6 +30,7 @@ from reachbook.database.migrate import migrate as bring_up_to_date
 from reachbook.database.pool import open_pool
 from reachbook.database.queries import Database
 from reachbook.dialects import cm_addressbook
+from reachbook.files.writing import into
 from reachbook.settings import Settings, SettingsError
 from reachbook.workers import runner
 
@@ -313,11 +314,7 @@ def export(
         await accounts.get(db, AccountId(account))
         id = None if group is None else await importing.group_id(db, AccountId(account), group)
         with _output(output) as file:
-
-            async def write(piece: bytes) -> None:
-                file.write(piece)
-
-            await exports.export(db, AccountId(account), exports.Selection(id, search), form, write)
+            await exports.export(db, AccountId(account), exports.Selection(id, search), form, into(file))
 
     _call(data, write_file)
 

@@ -16,6 +16,7 @@ from reachbook.core.errors import NotFoundError, invalid
 from reachbook.core.ids import AccountId
 from reachbook.core.imports import BUCKETS, Import, Options
 from reachbook.database.queries import Database
+from reachbook.files.writing import into
 from reachbook.workers.imports import work_on
 
 STANDARD_INPUT = Path("-")
@@ -154,11 +155,7 @@ async def _write_refused(db: Database, asked: Asked, done: Import) -> Path:
     except OSError:
         path = Path.cwd() / path.name
     with path.open("wb") as file:
-
-        async def write(piece: bytes) -> None:
-            file.write(piece)
-
-        await import_reports.write_rows(db, asked.account, done, "refused", write)
+        await import_reports.write_rows(db, asked.account, done, "refused", into(file))
     return path
 
 

@@ -107,8 +107,14 @@ LOWEST_ID = min(PREDEFINED)
 
 def bare(header: str) -> str | None:
     """The name of the field in a header that an export has put an id behind; None for any other header."""
+    exported = _exported(header)
+    return exported and exported[0]
+
+
+def _exported(header: str) -> tuple[str, str] | None:
+    """The name and the id in such a header."""
     found = NUMBERED.fullmatch(header.strip())
-    return found[1] if found and int(found[2]) >= LOWEST_ID else None
+    return (found[1], found[2]) if found and int(found[2]) >= LOWEST_ID else None
 
 
 def find(header: str, known: Known) -> str | None:
@@ -121,9 +127,9 @@ def find(header: str, known: Known) -> str | None:
     alias = known.aliases.get(sought)
     if alias is not None and (alias in LABELS or alias in targets or alias == IGNORED):
         return alias
-    name = bare(header)
-    if name is not None:
-        number = header.strip().removesuffix("]").rpartition("[")[2]
+    exported = _exported(header)
+    if exported is not None:
+        name, number = exported
         is_own = any(str(field.id) == number and field.name.casefold() == name.casefold() for field in known.fields)
         return number if is_own else named or _named(name, known)
     found = KNOWN.get(sought) or _numbered(sought)

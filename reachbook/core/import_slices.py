@@ -17,11 +17,12 @@ from reachbook.core import consent, contacts, fields, groups, headers, import_re
 from reachbook.core.contacts import Facts, Many, MovedError, Moves, Stored
 from reachbook.core.errors import ReachbookError
 from reachbook.core.groups import Lockable
+from reachbook.core.headers import Known
 from reachbook.core.ids import NIL, AccountId, new_id
 from reachbook.core.import_claims import Claim
 from reachbook.core.import_matching import match
 from reachbook.core.import_reading import Key, Plan, Read, Reader, Refusal, key, merge
-from reachbook.core.imports import BUCKETS, Import, LostError
+from reachbook.core.imports import BUCKETS, Import, LostError, Options
 from reachbook.core.limits import IMPORT_INDEXING_SECONDS, IMPORT_SHOWN_ROWS, NAME_LENGTH
 from reachbook.database.queries import Database, Transaction
 from reachbook.files.rows import Row, Table
@@ -118,29 +119,33 @@ async def _targets(
     for place, target in enumerate(targets):
         if target == headers.ID and not headers.are_ids([row.cells[place] for row in samples if place < len(row.cells)]):
             targets[place] = None
+    return targets, _wanted(options, known, table.columns, targets) if options.new_fields else {}
+
+
+def _wanted(options: Options, known: Known, columns: Sequence[str], targets: Sequence[str | None]) -> dict[int, str]:
+    """The names of the fields to be made for columns that are none yet, by place."""
     left_out = {headers.key(column) for column, target in options.mapping.items() if not target}
     wanted: dict[int, str] = {}
     taken = {field.name.strip().casefold() for field in known.fields}
-    if options.new_fields:
-        for place, column in enumerate(table.columns):
-            is_free = targets[place] is None and headers.find(column, known) is None
-            if is_free and headers.key(column) not in left_out and headers.key(column) not in headers.HOUSEKEEPING:
-                name = (headers.bare(column) or column).strip()
-                wanted[place] = column if name.casefold() in taken else name
-                taken.add(name.casefold())
+    for place, column in enumerate(columns):
+        is_free = targets[place] is None and headers.find(column, known) is None
+        if is_free and headers.key(column) not in left_out and headers.key(column) not in headers.HOUSEKEEPING:
+            name = (headers.bare(column) or column).strip()
+            wanted[place] = column if name.casefold() in taken else name
+            taken.add(name.casefold())
     too_long = next((column for column in wanted.values() if len(column) > NAME_LENGTH), None)
     if too_long is not None:
         raise StoppedError(f"Column {too_long[:40]!r}… is too long to be the name of a field; leave it out or map it.")
-    return targets, wanted
+    return wanted
 
 
 def _guess(table: Table, samples: Sequence[Row]) -> list[str | None]:
     """Without a header: what the first row's cells look like."""
     first = samples[0].cells if samples else []
     guesses: list[str | None] = [None] * len(table.columns)
+    reader = Reader(Plan([""], [headers.EMAIL], [], "update", "account", None, letters=False, is_csv=True, group=NIL), frozenset())
     for place, cell in enumerate(first):
-        facts = Reader(Plan([""], [headers.EMAIL], [], "update", "account", None, letters=False, is_csv=True, group=NIL), frozenset())
-        if facts.read(Row(1, [cell])).facts is not None:
+        if reader.read(Row(1, [cell])).facts is not None:
             guesses[place] = headers.EMAIL
         elif sum(letter.isdigit() for letter in cell) >= FEWEST_DIGITS and not any(letter.isalpha() for letter in cell):
             guesses[place] = headers.PHONE

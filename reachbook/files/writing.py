@@ -4,10 +4,21 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 import xlsxwriter
 
 Write = Callable[[bytes], Awaitable[None]]
+
+
+def into(file: IO[bytes]) -> Write:
+    """A writer that puts its pieces into a file of this machine."""
+
+    async def write(piece: bytes) -> None:
+        file.write(piece)
+
+    return write
+
 
 SHEET_ROWS = 1_048_576
 
