@@ -3,10 +3,7 @@
 from urllib.parse import parse_qsl
 
 from litestar import Litestar
-from litestar.datastructures import State
-from litestar.middleware import DefineMiddleware
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import SecurityScheme
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from reachbook.core.tokens import Finder
@@ -14,39 +11,25 @@ from reachbook.database.queries import Database
 from reachbook.dialects.cm_addressbook.auth import V1
 from reachbook.dialects.cm_addressbook.errors import WIRE
 from reachbook.dialects.cm_addressbook.routes import routers
-from reachbook.http.house import swagger
-from reachbook.http.limits import Deadline, Limits
-from reachbook.http.refusals import handlers
-from reachbook.http.request import AppRequest
+from reachbook.http import dialect
+from reachbook.http.limits import Limits
 from reachbook.http.spelling import Spelling
 
 PREFIXES = ("/addressbook/", "/echo/")
 REFERENCE = "/addressbook/v2/reference"
 V1_PREFIX = "/addressbook/v1.0/"
-TOKEN = SecurityScheme(type="apiKey", name="X-CM-PRODUCTTOKEN", security_scheme_in="header")
+ABOUT = dialect.About(
+    "CM.com Addressbook v2 on Reachbook",
+    "Groups, contacts, fields, opt-outs with their history, dumps and search. The token goes into X-CM-PRODUCTTOKEN.",
+    REFERENCE,
+    "productToken",
+    SecurityScheme(type="apiKey", name="X-CM-PRODUCTTOKEN", security_scheme_in="header"),
+)
 
 
 def litestar(db: Database, finder: Finder, version: str, limits: Limits) -> Litestar:
     """The v2 routes."""
-    return Litestar(
-        routers(),
-        request_class=AppRequest,
-        return_dto=None,
-        exception_handlers=handlers(WIRE),
-        middleware=[DefineMiddleware(Deadline, seconds=limits.request_seconds)],
-        request_max_body_size=limits.body_bytes,
-        state=State({"db": db, "tokens": finder}),
-        logging_config=None,
-        openapi_config=OpenAPIConfig(
-            title="CM.com Addressbook v2 on Reachbook",
-            version=version,
-            description="Groups, contacts, fields, opt-outs with their history, dumps and search. The token goes into X-CM-PRODUCTTOKEN.",
-            path=REFERENCE,
-            render_plugins=[swagger()],
-            components=Components(security_schemes={"productToken": TOKEN}),
-            security=[{"productToken": []}],
-        ),
-    )
+    return dialect.litestar(routers(), WIRE, ABOUT, version, limits, (db, finder))
 
 
 def build(db: Database, finder: Finder, version: str, limits: Limits) -> ASGIApp:

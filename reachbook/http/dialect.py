@@ -1,0 +1,59 @@
+"""A dialect as a Litestar app: what all of them have, so that each says only what is its own."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.middleware import DefineMiddleware
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+
+from reachbook.core.tokens import Finder
+from reachbook.database.queries import Database
+from reachbook.http.house import swagger
+from reachbook.http.limits import Deadline, Limits
+from reachbook.http.refusals import Wire, handlers
+from reachbook.http.request import AppRequest
+
+
+class About(NamedTuple):
+    """What the OpenAPI document says of the dialect; `reference` is the path of its page, `security` the name of how a token comes."""
+
+    title: str
+    description: str
+    reference: str
+    security: str
+    scheme: SecurityScheme
+
+
+def litestar(
+    routers: Sequence[Router],
+    wire: Wire,
+    about: About,
+    version: str,
+    limits: Limits,
+    state: tuple[Database, Finder],
+    middleware: Sequence[DefineMiddleware] = (),
+) -> Litestar:
+    """The routes behind the deadline and the dialect's own middleware."""
+    db, finder = state
+    return Litestar(
+        [*routers],
+        request_class=AppRequest,
+        return_dto=None,
+        exception_handlers=handlers(wire),
+        middleware=[DefineMiddleware(Deadline, seconds=limits.request_seconds), *middleware],
+        request_max_body_size=limits.body_bytes,
+        state=State({"db": db, "tokens": finder}),
+        logging_config=None,
+        openapi_config=OpenAPIConfig(
+            title=about.title,
+            version=version,
+            description=about.description,
+            path=about.reference,
+            render_plugins=[swagger()],
+            components=Components(security_schemes={about.security: about.scheme}),
+            security=[{about.security: []}],
+        ),
+    )
