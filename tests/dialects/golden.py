@@ -147,6 +147,13 @@ async def callers(alice: Client, bob: Client, db: Pool) -> dict[str, str | None]
     return {"alice": alice.token, "bob": bob.token, "nobody": None, "reader": reader, "expired": expired}
 
 
+async def play_as(alice: Client, bob: Client, db: Pool, case: Case, base: str, *, update: bool) -> None:
+    """`play` for Alice's account; `base` has `{accountId}` in it."""
+    variables = {"account": str(alice.account), "token": alice.token, "other_account": str(bob.account)}
+    path = base.replace("{accountId}", str(alice.account))
+    await play(case, path, await callers(alice, bob, db), variables, alice.base_url, update=update)
+
+
 async def play(
     case: Case, base: str, callers: Mapping[str, str | None], variables: dict[str, str], server: httpx.URL, *, update: bool
 ) -> None:

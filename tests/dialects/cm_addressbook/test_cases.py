@@ -20,10 +20,8 @@ BASE = "/addressbook/v2/accounts/{accountId}/"
     ("file", "index", "case"), golden.load(CASES), ids=lambda value: value.get("name") if isinstance(value, dict) else str(value)
 )
 async def test_case(file: str, index: int, case: golden.Case, alice: Client, bob: Client, db: Pool, request: pytest.FixtureRequest) -> None:
-    variables = {"account": str(alice.account), "token": alice.token, "other_account": str(bob.account)}
     update = request.config.getoption("--update")
-    base = BASE.replace("{accountId}", str(alice.account))
-    await golden.play(case, base, await golden.callers(alice, bob, db), variables, alice.base_url, update=update)
+    await golden.play_as(alice, bob, db, case, BASE, update=update)
     if update:
         golden.rewrite(CASES / file, index, case)
 
