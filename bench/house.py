@@ -24,7 +24,7 @@ import asyncpg
 import msgspec
 
 from reachbook.core import accounts, contacts, groups, ids, indexing, tokens
-from reachbook.core.contacts import Asker, Draft, FieldValue
+from reachbook.core.drafts import Asker, Draft, Facts, FieldValue, check
 from reachbook.core.ids import AccountId
 from reachbook.database.location import Location, locate
 from reachbook.database.migrate import migrate
@@ -96,14 +96,14 @@ def person(number: int, chance: random.Random) -> dict[str, Any]:
     }
 
 
-def facts(people: Sequence[dict[str, Any]]) -> list[contacts.Facts]:
+def facts(people: Sequence[dict[str, Any]]) -> list[Facts]:
     """The same people as the product stores them."""
     asker = Asker(None, frozenset({6}))
-    rows: list[contacts.Facts] = []
+    rows: list[Facts] = []
     for one in people:
         values = [FieldValue(value["fieldId"], value["value"]) for value in one["customValues"]]
         draft = Draft(one["firstName"], None, one["lastName"], one["email"], one["phoneNumber"], values=values)
-        rows.append(contacts.check(draft, asker, (), []))
+        rows.append(check(draft, asker, (), []))
     return rows
 
 

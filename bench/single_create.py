@@ -6,7 +6,7 @@ import random
 import msgspec
 
 from bench.house import House, Http, Row, facts, in_turn, person, seconds
-from reachbook.core import contacts, ids
+from reachbook.core import changes, contacts, ids
 
 COUNT, AT_A_TIME, ROUNDS = 2_000, 8, 5
 
@@ -39,7 +39,9 @@ async def run(house: House) -> list[Row]:
 
         async def create(connection: object) -> None:
             for row in work:
-                values = (book.account, book.group, ids.new_id(), *row, ids.now(), contacts.search_text(row), ids.new_id(), ids.NIL)
+                lengths = changes.columns(changes.lengths_of([row]))
+                found_by = contacts.search_text(row)
+                values = (book.account, book.group, ids.new_id(), *row, ids.now(), found_by, ids.new_id(), ids.NIL, *lengths)
                 await connection.fetchval(contacts.ADD, *values)  # type: ignore[attr-defined]
 
         return COUNT / await seconds(lambda: asyncio.gather(*map(create, connections)))

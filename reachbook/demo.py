@@ -9,7 +9,7 @@ import phonenumbers
 
 from reachbook.core import accounts, consent, contacts, groups, ids
 from reachbook.core.consent import Change, Source, TokenType
-from reachbook.core.contacts import Draft, FieldValue
+from reachbook.core.drafts import Draft, FieldValue
 from reachbook.core.fields import COMPANY
 from reachbook.core.ids import AccountId
 from reachbook.core.text import fold

@@ -39,6 +39,7 @@ async def create(db: Database, id: UUID, name: str, region: str | None, now: dat
     async with db.transaction() as tx:
         if await tx.fetchval(CREATE, id, name, known, now) is None:
             raise ConflictError(f"There is an account {id} already.")
+        await tx.execute("INSERT INTO statistics_folder (account_id) VALUES ($1)", id)
         await fields.predefine(tx, AccountId(id), now)
     return Account(AccountId(id), name, known, now)
 

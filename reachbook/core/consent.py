@@ -172,6 +172,9 @@ WITH asked AS (
         count(*) FILTER (WHERE is_active) - count(*) FILTER (WHERE was_active),
         count(*) FILTER (WHERE NOT is_active) - count(*) FILTER (WHERE NOT was_active)
     FROM changed WHERE was_active IS DISTINCT FROM is_active GROUP BY type
+), told AS (
+    INSERT INTO contact_change (account_id, id, size, keys)
+    SELECT $1, $12, count(*), array_agg(key) FROM changed WHERE type IN ('email', 'sms', 'voice', 'voicemail') HAVING count(*) > 0
 )
 SELECT count(*) FROM changed WHERE was_active IS DISTINCT FROM is_active
 """

@@ -1,41 +1,23 @@
 """Contacts: one by one and in bulk, in any number of groups."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from reachbook.core import accounts, counts, email, fields, groups, indexing, phone
+from reachbook.core import accounts, changes, counts, fields, groups, indexing, phone
+from reachbook.core.changes import Range
 from reachbook.core.consent import TokenType
-from reachbook.core.counts import Counts
-from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, Path, TooLargeError
+from reachbook.core.drafts import NO_LINES, Asker, Draft, Facts, FieldValue, WholeDraft, check
+from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, TooLargeError
 from reachbook.core.ids import NIL, AccountId, new_id, new_ids
-from reachbook.core.limits import INT32, NAME_LENGTH, ROWS_PER_CALL, VALUE_LENGTH
+from reachbook.core.limits import INT32, ROWS_PER_CALL
 from reachbook.core.paging import Listed, Page
-from reachbook.core.text import clean, sort_key
 from reachbook.database.queries import Database, Queries, Transaction
-
-
-class FieldValue(msgspec.Struct):
-    """The value of one of the account's fields; blank: none."""
-
-    field_id: int
-    value: str | None = None
-
-
-class Draft(msgspec.Struct):
-    """What a caller says of a contact. UNSET leaves it as it is, None clears it; for a new contact both mean none."""
-
-    first_name: str | UnsetType | None = UNSET
-    insertion: str | UnsetType | None = UNSET
-    last_name: str | UnsetType | None = UNSET
-    email: str | UnsetType | None = UNSET
-    phone: str | UnsetType | None = UNSET
-    phone_country: str | UnsetType | None = UNSET
-    values: Sequence[FieldValue] | UnsetType | None = UNSET
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -53,23 +35,21 @@ class Contact(msgspec.Struct, frozen=True):
     group_id: UUID | None = None
 
 
-OWN = ["first_name", "insertion", "last_name", "name_key", "email", "email_key", "phone", "phone_country", "field_values"]
+OWN = [
+    "first_name",
+    "insertion",
+    "last_name",
+    "name_key",
+    "email",
+    "email_key",
+    "phone",
+    "phone_country",
+    "landline",
+    "fax",
+    "field_values",
+]
 STORED = ["account_id", "id", *OWN, "created_at", "updated_at"]
 MEMBERSHIP = ["account_id", "group_id", "contact_id", "added_at"]
-
-
-class Facts(NamedTuple):
-    """The checked and normalised values of one contact, in the order of the columns."""
-
-    first_name: str | None
-    insertion: str | None
-    last_name: str | None
-    name_key: str
-    email: str | None
-    email_key: str | None
-    phone: str | None
-    phone_country: str | None
-    field_values: str
 
 
 class Uploaded(NamedTuple):
@@ -79,82 +59,19 @@ class Uploaded(NamedTuple):
     rejected: Sequence[Fault]
 
 
-class Asker(NamedTuple):
-    """What a row is checked against: the region of the account and the field ids that exist."""
-
-    region: str | None
-    fields: frozenset[int]
+def _needs_region(draft: Draft) -> bool:
+    numbers = (draft.phone, draft.landline, draft.fax) if isinstance(draft, WholeDraft) else (draft.phone,)
+    return any(number and phone.needs_region(number) for number in numbers)
 
 
-def check(draft: Draft, asker: Asker, at: Path, faults: list[Fault]) -> Facts:
-    """Read one draft as a new contact. What is wrong is added to `faults`, below the path `at`."""
-    first = clean(draft.first_name, (*at, "first_name"), NAME_LENGTH, faults) if draft.first_name else None
-    insertion = clean(draft.insertion, (*at, "insertion"), NAME_LENGTH, faults) if draft.insertion else None
-    last = clean(draft.last_name, (*at, "last_name"), NAME_LENGTH, faults) if draft.last_name else None
-    mailbox = _email(draft.email, at, faults) if draft.email else None
-    number = _phone(draft.phone, draft.phone_country or None, asker.region, at, faults) if draft.phone or draft.phone_country else None
-    return Facts(
-        first,
-        insertion,
-        last,
-        sort_key(last, first, insertion),
-        mailbox and mailbox.address,
-        mailbox and mailbox.key,
-        number and number.e164,
-        number and number.country,
-        _values(draft.values, asker.fields, at, faults) if draft.values else "{}",
-    )
-
-
-def _email(text: str, at: Path, faults: list[Fault]) -> email.Email | None:
-    if text.isspace():
-        return None
-    try:
-        return email.parse(text)
-    except ValueError as error:
-        faults.append(Fault((*at, "email"), str(error)))
-        return None
-
-
-def _phone(text: str | UnsetType | None, country: str | None, default: str | None, at: Path, faults: list[Fault]) -> phone.Phone | None:
-    region = default
-    if country and not country.isspace():
-        region = phone.region(country)
-        if region is None:
-            faults.append(Fault((*at, "phone_country"), "is no ISO 3166-1 alpha-2 region"))
-            return None
-    if not text or text.isspace():
-        return None
-    try:
-        return phone.parse(text, region)
-    except phone.PhoneError as error:
-        faults.append(Fault((*at, "phone"), str(error)))
-        return None
-
-
-def _values(values: Sequence[FieldValue], known: frozenset[int], at: Path, faults: list[Fault]) -> str:
-    kept: dict[str, str] = {}
-    for number, value in enumerate(values):
-        path = (*at, "values", number)
-        if value.field_id not in known:
-            faults.append(Fault((*path, "field_id"), f"there is no field {value.field_id}"))
-        text = clean(value.value, (*path, "value"), VALUE_LENGTH, faults)
-        if text is None:
-            kept.pop(str(value.field_id), None)
-        else:
-            kept[str(value.field_id)] = text
-    return msgspec.json.encode(kept).decode()
-
-
-async def _asker(tx: Transaction, account: AccountId, drafts: Iterable[Draft]) -> Asker:
+async def asker(tx: Transaction, account: AccountId, drafts: Iterable[Draft]) -> Asker:
     """Ask the database only for what these drafts need."""
     needs_region = False
     ids: set[int] = set()
     for draft in drafts:
         if draft.values:
             ids.update(value.field_id for value in draft.values if 0 <= value.field_id <= INT32)
-        if draft.phone and phone.needs_region(draft.phone):
-            needs_region = True
+        needs_region = needs_region or _needs_region(draft)
     region = await accounts.region(tx, account) if needs_region else None
     return Asker(region, await fields.known(tx, account, ids) if ids else frozenset())
 
@@ -166,14 +83,17 @@ WITH target AS (
     SELECT id FROM contact_group WHERE account_id = $1 AND id = $2 AND NOT is_locked_for_editing FOR SHARE
 ), created AS (
     INSERT INTO contact ({", ".join(STORED)})
-    SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $13 FROM target RETURNING email, phone
+    SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::jsonb, $15, $15 FROM target RETURNING email, phone, landline
 ), joined AS (
-    INSERT INTO membership ({", ".join(MEMBERSHIP)}) SELECT $1, target.id, $3, $13 FROM target, created
+    INSERT INTO membership ({", ".join(MEMBERSHIP)}) SELECT $1, target.id, $3, $15 FROM target, created
 ), indexed AS (
-    INSERT INTO contact_search (account_id, contact_id, text) SELECT $1, $3, $14 FROM created
+    INSERT INTO contact_search (account_id, contact_id, text) SELECT $1, $3, $16 FROM created
 ), counted AS (
     INSERT INTO contact_count ({", ".join(counts.COLUMNS)})
-    SELECT $1, g.id, $15, 1, (email IS NULL)::int, (phone IS NULL)::int FROM created, unnest(ARRAY[$2, $16]::uuid[]) AS g (id)
+    SELECT $1, g.id, $17, {counts.of_one()} FROM created, unnest(ARRAY[$2, $18]::uuid[]) AS g (id)
+), told AS (
+    INSERT INTO contact_change (account_id, id, size, contacts, fields, lengths, counts)
+    SELECT $1, $17, 1, ARRAY[$3::uuid], $19, $20, $21 FROM created
 )
 SELECT count(*) FROM target
 """
@@ -182,12 +102,12 @@ SELECT count(*) FROM target
 async def add(db: Database, account: AccountId, group: UUID, draft: Draft, *, id: UUID, now: datetime) -> Contact:
     """A new contact in a group. Raises InvalidError, NotFoundError, ConflictError if the group is locked."""
     faults: list[Fault] = []
-    if not draft.values and not (draft.phone and phone.needs_region(draft.phone)):
+    if not draft.values and not _needs_region(draft):
         facts = check(draft, Asker(None, frozenset()), (), faults)
         done = not faults and await _add(db, account, group, id, facts, now)
     else:
         async with db.transaction() as tx:
-            facts = check(draft, await _asker(tx, account, [draft]), (), faults)
+            facts = check(draft, await asker(tx, account, [draft]), (), faults)
             done = not faults and await _add(tx, account, group, id, facts, now)
     if not done:
         found = await groups.get(db, account, group)
@@ -198,19 +118,19 @@ async def add(db: Database, account: AccountId, group: UUID, draft: Draft, *, id
 
 
 async def _add(tx: Queries, account: AccountId, group: UUID, id: UUID, facts: Facts, now: datetime) -> bool:
-    text = search_text(facts)
-    return bool(await tx.fetchval(ADD, account, group, id, *facts, now, text, new_id(), NIL))
+    lengths = changes.columns(changes.lengths_of([facts]))
+    return bool(await tx.fetchval(ADD, account, group, id, *facts, now, search_text(facts), new_id(), NIL, *lengths))
 
 
 def _contact(id: UUID, facts: Facts, created_at: datetime, group: UUID | None) -> Contact:
-    first, insertion, last, _, mailbox, _, number, country, values = facts
+    first, insertion, last, _, mailbox, _, number, country, _, _, values = facts
     return Contact(id, first, insertion, last, mailbox, number, country, msgspec.json.decode(values), created_at, group)
 
 
 def search_text(facts: Facts) -> str:
     """What this contact is found by."""
     company = msgspec.json.decode(facts.field_values).get(str(fields.COMPANY)) if facts.field_values != "{}" else None
-    return indexing.search_text(facts.first_name, facts.insertion, facts.last_name, facts.email, facts.phone, company)
+    return indexing.search_text(facts.first_name, facts.insertion, facts.last_name, facts.email, facts.phone, facts.landline, company)
 
 
 async def upload(
@@ -246,7 +166,7 @@ async def upload(
 
 
 async def _checked(tx: Transaction, account: AccountId, drafts: Sequence[Draft | list[Fault]]) -> tuple[list[Facts], list[Fault]]:
-    asker = await _asker(tx, account, (draft for draft in drafts if not isinstance(draft, list)))
+    asking = await asker(tx, account, (draft for draft in drafts if not isinstance(draft, list)))
     rows: list[Facts] = []
     faults: list[Fault] = []
     for index, draft in enumerate(drafts):
@@ -254,29 +174,34 @@ async def _checked(tx: Transaction, account: AccountId, drafts: Sequence[Draft |
         if isinstance(draft, list):
             faults.extend(draft)
             continue
-        facts = check(draft, asker, (index,), faults)
+        facts = check(draft, asking, (index,), faults)
         if len(faults) == before:
             rows.append(facts)
     return rows, faults
 
 
 async def _store(tx: Transaction, account: AccountId, group: UUID, rows: Sequence[Facts], now: datetime, *, delay_indexing: bool) -> None:
-    ids = await create_many(tx, account, group, rows, now)
+    ids = await create_many(tx, account, rows, [[group]] * len(rows), now)
     if delay_indexing:
         await indexing.put_off(tx, account, group, ids[0], ids[-1], now)
     else:
         await indexing.index(tx, account, zip(ids, map(search_text, rows), strict=True))
 
 
-async def create_many(tx: Transaction, account: AccountId, group: UUID, rows: Sequence[Facts], now: datetime) -> list[UUID]:
-    """New members of a group that is held, counted and not indexed yet; their ids, ascending, in the order of the rows."""
+async def create_many(
+    tx: Transaction, account: AccountId, rows: Sequence[Facts], into: Sequence[Collection[UUID]], now: datetime
+) -> list[UUID]:
+    """New contacts, each into its groups, which are held; counted and not indexed yet. Their ids, ascending, in the order of the rows."""
     ids = new_ids(len(rows))
     await tx.copy("contact", STORED, [(account, id, *facts, now, now) for id, facts in zip(ids, rows, strict=True)])
-    await tx.copy("membership", MEMBERSHIP, [(account, group, id, now) for id in ids])
-    no_email = sum(facts.email is None for facts in rows)
-    no_phone = sum(facts.phone is None for facts in rows)
-    added = Counts(len(rows), no_email, no_phone)
-    await counts.add(tx, account, [(group, added), (NIL, added)])
+    joined = [(account, group, id, now) for id, groups in zip(ids, into, strict=True) for group in groups]
+    await tx.copy("membership", MEMBERSHIP, joined)
+    members: dict[UUID, list[Facts]] = {NIL: list(rows)}
+    for facts, of_groups in zip(rows, into, strict=True):
+        for group in of_groups:
+            members.setdefault(group, []).append(facts)
+    await counts.add(tx, account, [(group, counts.of_facts(of_group)) for group, of_group in members.items()])
+    await changes.add(tx, account, Range(ids[0], ids[-1], len(ids)), changes.lengths_of(rows))
     return ids
 
 
@@ -360,20 +285,6 @@ async def list_members(
 
 
 GROUPS = "SELECT group_id FROM membership WHERE account_id = $1 AND contact_id = $2 ORDER BY added_at, group_id"
-LOCK = f"SELECT {COLUMNS} FROM contact c WHERE c.account_id = $1 AND c.id = $2 FOR UPDATE"
-UPDATE = """
-UPDATE contact SET first_name = $3, insertion = $4, last_name = $5, name_key = $6, email = $7, email_key = $8, phone = $9,
-    phone_country = $10, field_values = $11::jsonb, updated_at = $12
-WHERE account_id = $1 AND id = $2
-"""
-
-
-class Held(NamedTuple):
-    """A contact that nobody else changes until the transaction ends, the ids of its groups, and these groups with the new one."""
-
-    contact: Contact
-    of_groups: list[UUID]
-    groups: list[groups.Lockable]
 
 
 async def update(db: Database, account: AccountId, id: UUID, draft: Draft, *, now: datetime, move_to: UUID | None = None) -> Contact:
@@ -381,72 +292,55 @@ async def update(db: Database, account: AccountId, id: UUID, draft: Draft, *, no
     unless it is in that group already. Raises NotFoundError (also for that group), InvalidError, ConflictError if a group is locked.
     """
     while True:
-        async with db.transaction() as tx:
-            held = await _lock(tx, account, id, move_to)
-            if held is not None:
-                return await _update(tx, account, held, draft, now, move_to)
+        try:
+            async with db.transaction() as tx:
+                return await _update(tx, account, id, draft, now, move_to)
+        except MovedError:
+            continue
 
 
-async def _update(tx: Transaction, account: AccountId, held: Held, draft: Draft, now: datetime, move_to: UUID | None) -> Contact:
-    stored, of_groups = held.contact, held.of_groups
+async def _update(tx: Transaction, account: AccountId, id: UUID, draft: Draft, now: datetime, move_to: UUID | None) -> Contact:
+    of_groups = [row["group_id"] for row in await tx.fetch(GROUPS, account, id)]
+    held = await hold_many(tx, account, [id], [] if move_to is None else [move_to])
+    stored = held.contacts.get(id)
+    if stored is None:
+        raise not_found(id)
+    if move_to is not None and move_to not in held.groups:
+        raise groups.not_found(move_to)
+    if stored.groups != frozenset(of_groups):
+        raise MovedError
     faults: list[Fault] = []
-    merged = _merged(stored, draft)
-    facts = check(merged, await _asker(tx, account, [merged]), (), faults)
+    merged = merge(stored.facts, draft)
+    facts = check(merged, await asker(tx, account, [merged]), (), faults)
     if faults:
         raise InvalidError(faults)
-    for group in held.groups:
+    for group in held.groups.values():
         groups.refuse_locked(group)
-    before = await counts.of_contacts(tx, account, [stored.id])
-    await tx.execute(UPDATE, account, stored.id, *facts, now)
+    moves: list[Moves] = []
     if move_to is not None and move_to not in of_groups:
-        await _move(tx, account, stored.id, of_groups[:1], move_to, now)
+        moves = [Moves(group, leaving=[id]) for group in of_groups[:1]] + [Moves(move_to, joining=[id])]
         of_groups = [*of_groups[1:], move_to]
-    await counts.add(tx, account, counts.negated(before) + await counts.of_contacts(tx, account, [stored.id]))
-    text = search_text(facts)
-    await indexing.replace(tx, account, stored.id, text)
+    await update_many(tx, account, [(stored, facts, now)], moves, now)
     shown = move_to if move_to in of_groups else next(iter(of_groups), None)
-    return _contact(stored.id, facts, stored.created_at, shown)
+    return _contact(id, facts, stored.created_at, shown)
 
 
-async def _lock(tx: Transaction, account: AccountId, id: UUID, move_to: UUID | None) -> Held | None:
-    """Hold a contact with all that changes along with it; None if it was moved meanwhile: then end the transaction and look again.
-
-    Everywhere groups are locked first, then fields, then contacts, each by id, so that nobody waits in a circle.
-    """
-    of_groups = [row["group_id"] for row in await tx.fetch(GROUPS, account, id)]
-    held = await groups.lock(tx, account, of_groups if move_to is None else [*of_groups, move_to], "SHARE")
-    await fields.hold_all(tx, account)
-    row = await tx.fetchrow(LOCK, account, id)
-    if row is None:
-        raise not_found(id)
-    if move_to is not None and move_to not in held:
-        raise groups.not_found(move_to)
-    if of_groups != [row["group_id"] for row in await tx.fetch(GROUPS, account, id)]:
-        return None
-    return Held(read(row), of_groups, list(held.values()))
-
-
-def _merged(stored: Contact, draft: Draft) -> Draft:
-    values: Any = [FieldValue(int(field), value) for field, value in stored.values.items()] if draft.values is UNSET else draft.values
-    number = stored.phone if draft.phone is UNSET else draft.phone
-    return Draft(
+def merge(stored: Facts, draft: Draft) -> WholeDraft:
+    """The draft with what it leaves as it is."""
+    kept: dict[str, str] = msgspec.json.decode(stored.field_values)
+    values: Any = [FieldValue(int(field), value) for field, value in kept.items()] if draft.values is UNSET else draft.values
+    lines = draft if isinstance(draft, WholeDraft) else NO_LINES
+    return WholeDraft(
         stored.first_name if draft.first_name is UNSET else draft.first_name,
         stored.insertion if draft.insertion is UNSET else draft.insertion,
         stored.last_name if draft.last_name is UNSET else draft.last_name,
         stored.email if draft.email is UNSET else draft.email,
-        number,
+        stored.phone if draft.phone is UNSET else draft.phone,
         draft.phone_country,
         values,
+        stored.landline if lines.landline is UNSET else lines.landline,
+        stored.fax if lines.fax is UNSET else lines.fax,
     )
-
-
-LEAVE = "DELETE FROM membership WHERE account_id = $1 AND contact_id = $2 AND group_id = ANY($3::uuid[])"
-JOIN = "INSERT INTO membership (account_id, group_id, contact_id, added_at) VALUES ($1, $2, $3, $4)"
-
-
-async def _move(tx: Transaction, account: AccountId, id: UUID, from_groups: Sequence[UUID], to_group: UUID, now: datetime) -> None:
-    await tx.execute(LEAVE, account, id, from_groups)
-    await tx.execute(JOIN, account, to_group, id, now)
 
 
 OF_GROUPS = "SELECT DISTINCT group_id FROM membership WHERE account_id = $1 AND contact_id = ANY($2::uuid[])"
@@ -454,8 +348,8 @@ LOCK_ALL = "SELECT id FROM contact WHERE account_id = $1 AND id = ANY($2::uuid[]
 DELETE = "DELETE FROM contact WHERE account_id = $1 AND id = ANY($2::uuid[])"
 
 
-async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_exist: bool = False) -> None:
-    """Contacts, out of all their groups; the ledger keeps what it knows of their addresses.
+async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_exist: bool = False) -> int:
+    """Contacts, out of all their groups; the ledger keeps what it knows of their addresses. Answers how many there were.
 
     Unknown ids are ignored, or with `must_exist` a NotFoundError. Raises ConflictError if one is in a locked group.
     """
@@ -471,7 +365,7 @@ async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_
             for group in held.values():
                 groups.refuse_locked(group)
             await remove_many(tx, account, found)
-            return
+            return len(found)
 
 
 class Stored(NamedTuple):
@@ -480,11 +374,12 @@ class Stored(NamedTuple):
     id: UUID
     facts: Facts
     updated_at: datetime
+    created_at: datetime
     groups: frozenset[UUID]
 
 
 READ_MANY = f"""
-SELECT c.id, {", ".join(f"c.{column}" for column in OWN)}, c.updated_at,
+SELECT c.id, {", ".join(f"c.{column}" for column in OWN)}, c.updated_at, c.created_at,
     ARRAY(SELECT m.group_id FROM membership m WHERE m.account_id = c.account_id AND m.contact_id = c.id) AS groups
 FROM contact c WHERE c.account_id = $1 AND c.id = ANY($2::uuid[]) ORDER BY c.id
 """
@@ -497,7 +392,7 @@ async def read_many(tx: Queries, account: AccountId, ids: Sequence[UUID], *, hol
         return {}
     rows = await tx.fetch(HOLD_MANY if hold else READ_MANY, account, ids)
     read = (list(row.values()) for row in rows)
-    return {id: Stored(id, Facts(*own), updated_at, frozenset(of_groups)) for id, *own, updated_at, of_groups in read}
+    return {id: Stored(id, Facts(*own), updated, created, frozenset(of_groups)) for id, *own, updated, created, of_groups in read}
 
 
 class MovedError(Exception):
@@ -512,9 +407,12 @@ class Many(NamedTuple):
     fields: frozenset[int]
 
 
-async def hold_many(tx: Transaction, account: AccountId, ids: Sequence[UUID], group: UUID) -> Many:
-    """Those of the contacts that exist, with their groups and `group` (if that exists), in the order of locks. Raises MovedError."""
-    of_groups = {group}
+async def hold_many(tx: Transaction, account: AccountId, ids: Sequence[UUID], also: Iterable[UUID]) -> Many:
+    """Those of the contacts that exist, with their groups and the other groups (that exist), in the order of locks. Raises MovedError.
+
+    Everywhere groups are locked first, then fields, then contacts, each by id, so that nobody waits in a circle.
+    """
+    of_groups = set(also)
     if ids:
         of_groups |= {row["group_id"] for row in await tx.fetch(OF_GROUPS, account, ids)}
     held = await groups.lock(tx, account, list(of_groups), "SHARE")
@@ -525,13 +423,11 @@ async def hold_many(tx: Transaction, account: AccountId, ids: Sequence[UUID], gr
     return Many(stored, held, known)
 
 
-UPDATE_MANY = """
-UPDATE contact c SET first_name = u.first_name, insertion = u.insertion, last_name = u.last_name, name_key = u.name_key, email = u.email,
-    email_key = u.email_key, phone = u.phone, phone_country = u.phone_country, field_values = u.field_values::jsonb,
-    updated_at = u.updated_at
-FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-    $12::timestamptz[])
-    AS u (id, first_name, insertion, last_name, name_key, email, email_key, phone, phone_country, field_values, updated_at)
+SET = ", ".join(f"{column} = u.{column}{'::jsonb' if column == 'field_values' else ''}" for column in (*OWN, "updated_at"))
+UPDATE_MANY = f"""
+UPDATE contact c SET {SET}
+FROM unnest($2::uuid[], {", ".join(f"${number}::text[]" for number, _ in enumerate(OWN, 3))}, ${3 + len(OWN)}::timestamptz[])
+    AS u (id, {", ".join(OWN)}, updated_at)
 WHERE c.account_id = $1 AND c.id = u.id
 """
 JOIN_MANY = """
@@ -550,28 +446,35 @@ class Moves(NamedTuple):
 
 
 async def update_many(
-    tx: Transaction, account: AccountId, rows: Sequence[tuple[UUID, Facts, datetime]], moves: Moves, now: datetime
+    tx: Transaction, account: AccountId, rows: Sequence[tuple[Stored, Facts, datetime]], moves: Sequence[Moves], now: datetime
 ) -> None:
     """Set all facts of contacts that are held, with the instant of each one's change, and move some; counted and indexed."""
-    touched = list({*(id for id, _, _ in rows), *moves.joining, *moves.leaving})
+    touched = list({*(stored.id for stored, _, _ in rows), *(id for move in moves for id in (*move.joining, *move.leaving))})
     if not touched:
         return
     before = await counts.of_contacts(tx, account, touched)
     if rows:
-        columns = [list(column) for column in zip(*((id, *facts, at) for id, facts, at in rows), strict=True)]
+        columns = [list(column) for column in zip(*((stored.id, *facts, at) for stored, facts, at in rows), strict=True)]
         await tx.execute(UPDATE_MANY, account, *columns)
-        await indexing.replace_many(tx, account, [(id, search_text(facts)) for id, facts, _ in rows])
-    if moves.joining:
-        await tx.execute(JOIN_MANY, account, moves.group, list(moves.joining), now)
-    if moves.leaving:
-        await tx.execute(LEAVE_MANY, account, moves.group, list(moves.leaving))
+        await indexing.replace_many(tx, account, [(stored.id, search_text(facts)) for stored, facts, _ in rows])
+    for move in moves:
+        if move.joining:
+            await tx.execute(JOIN_MANY, account, move.group, list(move.joining), now)
+        if move.leaving:
+            await tx.execute(LEAVE_MANY, account, move.group, list(move.leaving))
     await counts.add(tx, account, counts.negated(before) + await counts.of_contacts(tx, account, touched))
+    lengths = changes.difference(
+        changes.lengths_of(facts for _, facts, _ in rows), changes.lengths_of(stored.facts for stored, _, _ in rows)
+    )
+    await changes.add(tx, account, touched, lengths)
 
 
 async def remove_many(tx: Transaction, account: AccountId, ids: Sequence[UUID]) -> None:
     """Delete contacts that are held, out of all their groups."""
     if ids:
         await counts.add(tx, account, counts.negated(await counts.of_contacts(tx, account, ids)))
+        lengths = changes.difference(Counter(), await changes.lengths_of_stored(tx, account, ids))
+        await changes.add(tx, account, ids, lengths)
         await tx.execute(DELETE, account, list(ids))
 
 

@@ -4,29 +4,73 @@ Reading them is exact at every commit; folding keeps the sums short.
 """
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from reachbook.core.drafts import Facts
 from reachbook.core.ids import NIL, AccountId, new_id
 from reachbook.database.queries import Database, Transaction
 
 
 class Counts(NamedTuple):
-    """Contacts, and how many of them have no e-mail and no phone number."""
+    """Contacts, and how many of them lack which addresses: what tells by which media they could be reached."""
 
-    contacts: int
-    empty_emails: int
-    empty_numbers: int
+    contacts: int = 0
+    empty_emails: int = 0
+    empty_numbers: int = 0
+    empty_both: int = 0
+    landlines: int = 0
+    landlines_alone: int = 0
 
 
-NOTHING = Counts(0, 0, 0)
-COLUMNS = ["account_id", "group_id", "id", "contacts", "empty_emails", "empty_numbers"]
+NOTHING = Counts()
+CONDITIONS = {
+    "contacts": "true",
+    "empty_emails": "{0}email IS NULL",
+    "empty_numbers": "{0}phone IS NULL",
+    "empty_both": "{0}email IS NULL AND {0}phone IS NULL",
+    "landlines": "{0}phone IS NULL AND {0}landline IS NOT NULL",
+    "landlines_alone": "{0}email IS NULL AND {0}phone IS NULL AND {0}landline IS NOT NULL",
+}
+"""What each counter counts, as SQL; `{0}` is the contact's alias with its dot."""
 
-ADD = """
-INSERT INTO contact_count (account_id, group_id, id, contacts, empty_emails, empty_numbers)
-SELECT $1, group_id, $3, contacts, empty_emails, empty_numbers
-FROM unnest($2::uuid[], $4::bigint[], $5::bigint[], $6::bigint[]) AS d (group_id, contacts, empty_emails, empty_numbers)
+COLUMNS = ["account_id", "group_id", "id", *Counts._fields]
+
+
+def counted(contact: str = "") -> str:
+    """SQL: the counters over rows of contacts."""
+    return ", ".join(f"count(*) FILTER (WHERE {condition.format(contact)}) AS {name}" for name, condition in CONDITIONS.items())
+
+
+def of_one(contact: str = "") -> str:
+    """SQL: what one contact adds to them."""
+    return ", ".join(f"({condition.format(contact)})::int" for condition in CONDITIONS.values())
+
+
+def of_facts(rows: Iterable[Facts]) -> Counts:
+    """What new contacts add to each of their groups and to the account."""
+    kinds = Counter((facts.email is None, facts.phone is None, facts.landline is not None) for facts in rows)
+
+    def sum_where(condition: Callable[[bool, bool, bool], bool]) -> int:
+        return sum(count for kind, count in kinds.items() if condition(*kind))
+
+    return Counts(
+        kinds.total(),
+        sum_where(lambda no_email, _, __: no_email),
+        sum_where(lambda _, no_phone, __: no_phone),
+        sum_where(lambda no_email, no_phone, _: no_email and no_phone),
+        sum_where(lambda _, no_phone, landline: no_phone and landline),
+        sum_where(lambda no_email, no_phone, landline: no_email and no_phone and landline),
+    )
+
+
+ADD = f"""
+INSERT INTO contact_count ({", ".join(COLUMNS)})
+SELECT $1, group_id, $3, {", ".join(Counts._fields)}
+FROM unnest($2::uuid[], {", ".join(f"${number}::bigint[]" for number in range(4, 4 + len(Counts._fields)))})
+    AS d (group_id, {", ".join(Counts._fields)})
 """
 
 
@@ -49,13 +93,12 @@ async def remove(tx: Transaction, account: AccountId, groups: Sequence[UUID]) ->
     await tx.execute(REMOVE, account, groups)
 
 
-MEMBERS = """
-SELECT m.group_id, count(*), count(*) FILTER (WHERE c.email IS NULL), count(*) FILTER (WHERE c.phone IS NULL)
+MEMBERS = f"""
+SELECT m.group_id, {counted("c.")}
 FROM membership m JOIN contact c ON c.account_id = m.account_id AND c.id = m.contact_id
 WHERE m.account_id = $1 AND m.contact_id = ANY($2::uuid[]) GROUP BY m.group_id
 UNION ALL
-SELECT $3, count(*), count(*) FILTER (WHERE email IS NULL), count(*) FILTER (WHERE phone IS NULL)
-FROM contact WHERE account_id = $1 AND id = ANY($2::uuid[])
+SELECT $3, {counted()} FROM contact WHERE account_id = $1 AND id = ANY($2::uuid[])
 """
 
 
@@ -76,14 +119,14 @@ UNION ALL
 SELECT 'consent_count', account_id, type FROM consent_count WHERE NOT is_folded GROUP BY 2, 3
 """
 # Losing a race is normal: rows that another folder has locked are left to it, and the sum is the same either way.
-FOLD_CONTACTS = """
+FOLD_CONTACTS = f"""
 WITH gone AS (
     DELETE FROM contact_count WHERE (account_id, group_id, id) IN (
         SELECT account_id, group_id, id FROM contact_count WHERE account_id = $1 AND group_id = $2::uuid FOR UPDATE SKIP LOCKED)
-    RETURNING contacts, empty_emails, empty_numbers
+    RETURNING {", ".join(Counts._fields)}
 )
-INSERT INTO contact_count (account_id, group_id, id, contacts, empty_emails, empty_numbers, is_folded)
-SELECT $1, $2::uuid, $3, sum(contacts), sum(empty_emails), sum(empty_numbers), true FROM gone HAVING count(*) > 0
+INSERT INTO contact_count ({", ".join(COLUMNS)}, is_folded)
+SELECT $1, $2::uuid, $3, {", ".join(f"sum({name})" for name in Counts._fields)}, true FROM gone HAVING count(*) > 0
 """
 FOLD_CONSENT = """
 WITH gone AS (

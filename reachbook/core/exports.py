@@ -23,7 +23,7 @@ from reachbook.core.headers import LABELS
 from reachbook.core.ids import AccountId
 from reachbook.database.queries import Database, Write
 from reachbook.database.values import Values
-from reachbook.files.vcard import OWN_FIELD, OWN_ID, written
+from reachbook.files.vcard import OWN_FIELD, OWN_ID, OWN_LINE, written
 from reachbook.files.writing import Workbook, csv_lines
 
 
@@ -67,8 +67,10 @@ PROPERTIES = [
     Column(LABELS[headers.EMAIL], "email", "c.email"),
     Column(LABELS[headers.PHONE], "phoneNumber", "c.phone"),
     Column(LABELS[headers.COUNTRY], "phoneCountry", "c.phone_country"),
+    Column(LABELS[headers.LANDLINE], "landline", "c.landline"),
+    Column(LABELS[headers.FAX], "fax", "c.fax"),
 ]
-SAFE = ("id", "phoneNumber", "phoneCountry")
+SAFE = ("id", "phoneNumber", "phoneCountry", "landline", "fax")
 """Nothing in these can be taken for a formula."""
 
 
@@ -192,6 +194,10 @@ def _card(row: Mapping[str, str], company: str, others: Sequence[str]) -> bytes:
     lines = [written("N", [last, first, insertion, "", ""]), written("FN", [shown])]
     if number := row.get("phoneNumber"):
         lines.append(written("TEL", [number], {"TYPE": "CELL"}))
+    if number := row.get("landline"):
+        lines.append(written("TEL", [number], {"TYPE": "VOICE", OWN_LINE: "landline"}))
+    if number := row.get("fax"):
+        lines.append(written("TEL", [number], {"TYPE": "FAX"}))
     if mailbox := row.get("email"):
         lines.append(written("EMAIL", [mailbox], {"TYPE": "INTERNET"}))
     if employer := row.get(company):

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, invalid
-from reachbook.core.ids import AccountId
+from reachbook.core.ids import AccountId, new_id
 from reachbook.core.limits import FIELDS_PER_ACCOUNT, NAME_LENGTH
 from reachbook.core.text import clean
 from reachbook.database.queries import Database, Queries, Transaction
@@ -16,19 +16,20 @@ PREDEFINED = {COMPANY: "Company", **{6 + number: f"CustomField{number}" for numb
 
 
 class Field(msgspec.Struct, frozen=True):
-    """`id` is never used again once it is deleted."""
+    """`id` is never used again once it is deleted. `property` is the one that it keeps, if any (core/properties.py)."""
 
     id: int
     name: str
+    property: str | None = None
 
 
 async def predefine(tx: Transaction, account: AccountId, now: datetime) -> None:
     """Give a new account the fields that every account has."""
-    rows = [(account, id, name, _key(name), True, now) for id, name in PREDEFINED.items()]
+    rows = [(account, id, name, key(name), True, now) for id, name in PREDEFINED.items()]
     await tx.copy("field", ["account_id", "id", "name", "name_key", "is_predefined", "created_at"], rows)
 
 
-LIST = "SELECT id, name FROM field WHERE account_id = $1 ORDER BY id"
+LIST = "SELECT id, name, property FROM field WHERE account_id = $1 ORDER BY id"
 
 
 async def list_all(db: Queries, account: AccountId) -> Sequence[Field]:
@@ -36,7 +37,7 @@ async def list_all(db: Queries, account: AccountId) -> Sequence[Field]:
     return [Field(**row) for row in await db.fetch(LIST, account)]
 
 
-GET = "SELECT id, name FROM field WHERE account_id = $1 AND id = $2"
+GET = "SELECT id, name, property FROM field WHERE account_id = $1 AND id = $2"
 
 
 async def get(db: Database, account: AccountId, id: int) -> Field:
@@ -49,7 +50,7 @@ async def get(db: Database, account: AccountId, id: int) -> Field:
 
 NEXT_ID = "UPDATE account SET next_field_id = next_field_id + 1 WHERE id = $1 RETURNING next_field_id - 1"
 CREATE = """
-INSERT INTO field (account_id, id, name, name_key, is_predefined, created_at) VALUES ($1, $2, $3, $4, false, $5)
+INSERT INTO field (account_id, id, name, name_key, is_predefined, created_at, property) VALUES ($1, $2, $3, $4, false, $5, $6)
 ON CONFLICT (account_id, name_key) DO NOTHING RETURNING id
 """
 
@@ -60,15 +61,15 @@ async def create(db: Database, account: AccountId, name: str | None, now: dateti
         return await add(tx, account, name, now)
 
 
-async def add(tx: Transaction, account: AccountId, name: str | None, now: datetime) -> Field:
+async def add(tx: Transaction, account: AccountId, name: str | None, now: datetime, property: str | None = None) -> Field:
     """The same as part of a transaction."""
     written = _checked(name)
     id = await tx.fetchval(NEXT_ID, account)  # holds the account's row: fields are made one after the other
     if await tx.fetchval("SELECT count(*) FROM field WHERE account_id = $1", account) >= FIELDS_PER_ACCOUNT:
         raise ConflictError(f"An account has at most {FIELDS_PER_ACCOUNT:,} fields.")
-    if await tx.fetchval(CREATE, account, id, written, _key(written), now) is None:
+    if await tx.fetchval(CREATE, account, id, written, key(written), now, property) is None:
         raise _taken(written)
-    return Field(id, written)
+    return Field(id, written, property)
 
 
 TAKEN = "SELECT 1 FROM field WHERE account_id = $1 AND name_key = $2 AND id <> $3"
@@ -78,19 +79,32 @@ RENAME = "UPDATE field SET name = $3, name_key = $4 WHERE account_id = $1 AND id
 async def rename(db: Database, account: AccountId, id: int, name: str | None) -> Field:
     """Predefined fields may be renamed too. Raises NotFoundError, ConflictError."""
     async with db.transaction() as tx:
-        await tx.execute("SELECT 1 FROM account WHERE id = $1 FOR NO KEY UPDATE", account)  # one change of names at a time
-        if await tx.fetchval(f"{GET} FOR UPDATE", account, id) is None:
+        await hold_names(tx, account)
+        row = await tx.fetchrow(f"{GET} FOR UPDATE", account, id)
+        if row is None:
             raise _unknown(id)
         written = _checked(name)
-        if await tx.fetchval(TAKEN, account, _key(written), id) is not None:
+        if await tx.fetchval(TAKEN, account, key(written), id) is not None:
             raise _taken(written)
-        await tx.execute(RENAME, account, id, written, _key(written))
-    return Field(id, written)
+        await tx.execute(RENAME, account, id, written, key(written))
+    return Field(id, written, row["property"])
+
+
+async def hold_names(tx: Transaction, account: AccountId) -> None:
+    """One change of the account's fields at a time, until the transaction ends."""
+    await tx.execute("SELECT 1 FROM account WHERE id = $1 FOR NO KEY UPDATE", account)
 
 
 FOR_DELETE = "SELECT is_predefined FROM field WHERE account_id = $1 AND id = $2 FOR UPDATE"
 DELETE = "DELETE FROM field WHERE account_id = $1 AND id = $2"
 HOLDERS = "SELECT id FROM contact WHERE account_id = $1 AND field_values ? $2::text ORDER BY id FOR UPDATE"
+FORGET_LENGTHS = """
+INSERT INTO contact_change (account_id, id, size, fields, lengths, counts)
+SELECT $1, $3, 0, array_agg($2::text), array_agg(length), array_agg(-contacts) FROM (
+    SELECT length(field_values ->> $2::text)::bigint AS length, count(*) AS contacts
+    FROM contact WHERE account_id = $1 AND field_values ? $2::text GROUP BY 1) n
+HAVING count(*) > 0
+"""
 REMOVE_VALUES = "UPDATE contact SET field_values = field_values - $2::text WHERE account_id = $1 AND field_values ? $2::text"
 
 
@@ -103,6 +117,7 @@ async def delete(db: Database, account: AccountId, id: int) -> None:
         if is_predefined:
             raise ConflictError(f"Field {id} is predefined and can't be deleted; it can be renamed.")
         await tx.fetch(HOLDERS, account, str(id))
+        await tx.execute(FORGET_LENGTHS, account, str(id), new_id())
         await tx.execute(REMOVE_VALUES, account, str(id))
         await tx.execute(DELETE, account, id)
 
@@ -131,7 +146,8 @@ def _checked(name: str | None) -> str:
     return written
 
 
-def _key(name: str) -> str:
+def key(name: str) -> str:
+    """A name as it is compared."""
     return name.casefold()
 
 

@@ -8,10 +8,11 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from reachbook.core import counts, mass
+from reachbook.core import changes, counts, mass, statistics
+from reachbook.core.counts import Counts
 from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, invalid
 from reachbook.core.ids import NIL, AccountId, new_id
-from reachbook.core.limits import NAME_LENGTH
+from reachbook.core.limits import NAME_LENGTH, VALUE_LENGTH
 from reachbook.core.paging import Listed, Page
 from reachbook.core.text import clean, fold
 from reachbook.database.queries import Database, Queries, Transaction
@@ -35,6 +36,7 @@ class Group(msgspec.Struct, frozen=True):
     contacts: int = 0
     empty_emails: int = 0
     empty_numbers: int = 0
+    description: str | None = None
 
 
 class Draft(msgspec.Struct):
@@ -50,8 +52,9 @@ class Draft(msgspec.Struct):
 
 
 FLAGS = ("is_favorite", "is_hidden", "is_locked_for_editing", "is_locked_for_sending", "is_marketing", "bypass_opt_out")
-OWN_COLUMNS = "g.id, g.name, " + ", ".join(f"g.{flag}" for flag in FLAGS) + ", g.created_at"
-COUNTED = ", ".join(f"coalesce(n.{counter}, 0) AS {counter}" for counter in counts.Counts._fields)
+SHOWN_COUNTS = ("contacts", "empty_emails", "empty_numbers")
+OWN_COLUMNS = "g.id, g.name, " + ", ".join(f"g.{flag}" for flag in FLAGS) + ", g.created_at, g.description"
+COUNTED = ", ".join(f"coalesce(n.{counter}, 0) AS {counter}" for counter in SHOWN_COUNTS)
 COLUMNS = f"{OWN_COLUMNS}, {COUNTED}"
 WITH_COUNTS = """
 contact_group g LEFT JOIN LATERAL (
@@ -61,17 +64,18 @@ contact_group g LEFT JOIN LATERAL (
 """
 
 INSERT = f"""
-INSERT INTO contact_group (account_id, id, name, name_key, {", ".join(FLAGS)}, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
+INSERT INTO contact_group (account_id, id, name, name_key, {", ".join(FLAGS)}, created_at, updated_at, description)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)
 """
 
 
-async def create(db: Queries, account: AccountId, id: UUID, draft: Draft, now: datetime) -> Group:
+async def create(db: Queries, account: AccountId, id: UUID, draft: Draft, now: datetime, description: str | None = None) -> Group:
     """A new, empty group. Raises InvalidError; names need not be unique."""
     name = _checked_name(None if draft.name is UNSET else draft.name)
+    description = _checked_description(description)
     flags = {flag: getattr(draft, flag) is True for flag in FLAGS}
-    await db.execute(INSERT, account, id, name, fold(name), *flags.values(), now)
-    return Group(id=id, name=name, **flags, created_at=now)
+    await db.execute(INSERT, account, id, name, fold(name), *flags.values(), now, description)
+    return Group(id=id, name=name, **flags, created_at=now, description=description)
 
 
 GET = f"SELECT {COLUMNS} FROM {WITH_COUNTS} WHERE g.account_id = $1 AND g.id = $2"
@@ -116,23 +120,29 @@ async def list_groups(
     return Listed([Group(**row) for row in rows], total)
 
 
-async def update(db: Database, account: AccountId, id: UUID, draft: Draft, now: datetime) -> Group:
+async def update(
+    db: Database, account: AccountId, id: UUID, draft: Draft, now: datetime, description: str | UnsetType | None = UNSET
+) -> Group:
     """Set what the draft names. Flags can be changed whatever the locks. Raises NotFoundError, InvalidError."""
-    changes: dict[str, Any] = {flag: value for flag in FLAGS if isinstance(value := getattr(draft, flag), bool)}
+    chosen: dict[str, Any] = {flag: value for flag in FLAGS if isinstance(value := getattr(draft, flag), bool)}
     if draft.name is not UNSET:
-        changes["name"] = _checked_name(draft.name)
-        changes["name_key"] = fold(changes["name"])
-    changes["updated_at"] = now
-    settings = ", ".join(f"{column} = ${number}" for number, column in enumerate(changes, 3))
+        chosen["name"] = _checked_name(draft.name)
+        chosen["name_key"] = fold(chosen["name"])
+    if description is not UNSET:
+        chosen["description"] = _checked_description(description)
+    chosen["updated_at"] = now
+    settings = ", ".join(f"{column} = ${number}" for number, column in enumerate(chosen, 3))
     async with db.transaction() as tx:
         query = f"UPDATE contact_group SET {settings} WHERE account_id = $1 AND id = $2 RETURNING id"
-        if await tx.fetchval(query, account, id, *changes.values()) is None:
+        if await tx.fetchval(query, account, id, *chosen.values()) is None:
             raise not_found(id)
+        if "is_locked_for_sending" in chosen:
+            await changes.add_group(tx, account, id)
         return await get(tx, account, id)
 
 
-async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_exist: bool = False) -> None:
-    """Groups, and the contacts that are in no other group, in one transaction.
+async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_exist: bool = False, keep_contacts: bool = False) -> int:
+    """Groups, and (unless they are kept) the contacts that are in no other group, in one transaction. Answers how many groups.
 
     Raises ConflictError if one is locked for editing, and with `must_exist` NotFoundError; then nothing is deleted.
     """
@@ -142,11 +152,11 @@ async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_
             raise not_found(next(id for id in ids if id not in found))
         for group in found.values():
             refuse_locked(group)
-        # Before the contacts: who indexes a range holds its row first, then the contacts.
-        await tx.execute("DELETE FROM indexing_backlog WHERE account_id = $1 AND group_id = ANY($2::uuid[])", account, list(found))
-        await _remove_members(tx, account, list(found))
+        await _remove_members(tx, account, list(found), keep_contacts=keep_contacts)
         await counts.remove(tx, account, list(found))
         await tx.execute("DELETE FROM contact_group WHERE account_id = $1 AND id = ANY($2::uuid[])", account, list(found))
+        await statistics.forget_groups(tx, account, list(found))
+        return len(found)
 
 
 async def empty(db: Database, account: AccountId, id: UUID) -> None:
@@ -157,6 +167,7 @@ async def empty(db: Database, account: AccountId, id: UUID) -> None:
             raise not_found(id)
         refuse_locked(found[id])
         await _remove_members(tx, account, [id])
+        await statistics.forget_groups(tx, account, [id])
 
 
 # Locked first, judged in the next statement: a contact that another transaction is just putting into a second group
@@ -178,24 +189,30 @@ REMOVE = f"""
 WITH doomed AS MATERIALIZED ({DOOMED}), unindexed AS (
     DELETE FROM contact_search s USING doomed d WHERE s.account_id = $1 AND s.contact_id = d.contact_id
 ), removed AS (
-    DELETE FROM contact c USING doomed d WHERE c.account_id = $1 AND c.id = d.contact_id RETURNING c.email, c.phone
+    DELETE FROM contact c USING doomed d WHERE c.account_id = $1 AND c.id = d.contact_id RETURNING c.*
 ), less AS (
-    SELECT $3::uuid AS group_id, -count(*) AS contacts, -count(*) FILTER (WHERE email IS NULL) AS empty_emails,
-        -count(*) FILTER (WHERE phone IS NULL) AS empty_numbers FROM removed
+    SELECT $3::uuid AS group_id, {", ".join(f"-{name} AS {name}" for name in Counts._fields)}
+    FROM (SELECT {counts.counted()} FROM removed) r
     UNION ALL
-    SELECT group_id, -sum(contacts), -sum(empty_emails), -sum(empty_numbers)
+    SELECT group_id, {", ".join(f"-sum({name})" for name in Counts._fields)}
     FROM contact_count WHERE account_id = $1 AND group_id = ANY($2::uuid[]) GROUP BY group_id
+), shorter AS (
+    SELECT v.field, length(v.value) AS length, -count(*) AS contacts
+    FROM removed c CROSS JOIN LATERAL {changes.VALUES} v (field, value) WHERE v.value IS NOT NULL GROUP BY 1, 2
+), told AS (
+    INSERT INTO contact_change (account_id, id, size, fields, lengths, counts)
+    SELECT $1, $4, 0, array_agg(field), array_agg(length), array_agg(contacts) FROM shorter HAVING count(*) > 0
 )
-INSERT INTO contact_count (account_id, group_id, id, contacts, empty_emails, empty_numbers)
-SELECT $1, group_id, $4, contacts, empty_emails, empty_numbers FROM less
+INSERT INTO contact_count ({", ".join(counts.COLUMNS)}) SELECT $1, group_id, $4, {", ".join(Counts._fields)} FROM less
 """
 
 
-async def _remove_members(tx: Transaction, account: AccountId, ids: Sequence[UUID]) -> None:
+async def _remove_members(tx: Transaction, account: AccountId, ids: Sequence[UUID], *, keep_contacts: bool = False) -> None:
     await tx.execute("SET LOCAL statement_timeout = 0")
     await mass.prepare(tx)
     await tx.fetchval(LOCK_MEMBERS, account, ids)
-    await tx.execute(REMOVE, account, ids, NIL, new_id())
+    if not keep_contacts:
+        await tx.execute(REMOVE, account, ids, NIL, new_id())
     await tx.execute(LEAVE, account, ids)
 
 
@@ -227,6 +244,14 @@ def refuse_locked(group: Lockable) -> None:
 def not_found(id: UUID) -> NotFoundError:
     """The same words wherever a group is missing."""
     return NotFoundError(f"There is no group {id}.")
+
+
+def _checked_description(text: str | None) -> str | None:
+    faults: list[Fault] = []
+    written = clean(text, ("description",), VALUE_LENGTH, faults)
+    if faults:
+        raise InvalidError(faults)
+    return written
 
 
 def _checked_name(name: str | None) -> str:

@@ -1,7 +1,7 @@
 """Which column of a file goes where: by name, label or alias, in six languages. Pure.
 
-Case, accents, spaces, `_`, `-` and other punctuation don't count. A target is a property of contacts (`first_name`), or the id of a
-field as text (`17`).
+Case, accents, spaces, `_`, `-` and other punctuation don't count. A target is a property of contacts (`first_name`, `zipcode`), or the id
+of a field as text (`17`); a property that has a field is called by that field's id.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from reachbook.core import properties
 from reachbook.core.fields import COMPANY, PREDEFINED, Field
 from reachbook.core.text import fold
 
@@ -17,6 +18,7 @@ IGNORED = ""
 """The target of a column that was left out by hand."""
 
 PHONE, EMAIL, ID, NAME, LAST_NAME, FIRST_NAME, COUNTRY = "phone", "email", "id", "name", "last_name", "first_name", "phone_country"
+LANDLINE, FAX = "landline", "fax"
 SEVERAL = (PHONE, EMAIL)
 """Targets that several columns may have: the first that has something usable counts, mobile numbers before others."""
 
@@ -29,6 +31,8 @@ LABELS = {
     EMAIL: "Email",
     PHONE: "Phone",
     COUNTRY: "Phone country",
+    LANDLINE: "Fixed telephone",
+    FAX: "Fax",
 }
 """What an export calls the properties; an import finds them by it."""
 
@@ -55,13 +59,36 @@ WORDS: dict[str, str] = {
     "| tel no | tel nr | telefoon | telefoonnummer | téléphone | tél | numéro | numéro de téléphone | telefon | telefonnummer "
     "| rufnummer | teléfono | número de teléfono | número | telefono | numero di telefono | numero telefonico | phone 1 value "
     "| primary phone | home phone | work phone | business phone | other phone | home telephone | thuis telefoon | telefoon "
-    "thuis | telefoon werk | téléphone domicile | téléphone bureau | téléphone fixe | telefon privat | telefon geschäftlich | "
-    "festnetz | teléfono fijo | teléfono de casa | teléfono del trabajo | telefono fisso | telefono casa | telefono ufficio | "
-    "fixed telephone | landline | vaste telefoon",
+    "thuis | telefoon werk | téléphone domicile | téléphone bureau | telefon privat | telefon geschäftlich | "
+    "teléfono de casa | teléfono del trabajo | telefono casa | telefono ufficio",
+    LANDLINE: "fixed telephone | fixed phone | fixed line | landline | land line | landline number | vaste telefoon | vast nummer | vaste "
+    "lijn | téléphone fixe | tél fixe | fixe | numéro fixe | ligne fixe | festnetz | festnetznummer | festnetztelefon | teléfono fijo | "
+    "línea fija | número fijo | telefono fisso | numero fisso",
+    FAX: "fax | fax number | faxnummer | telefax | télécopie | télécopieur | numéro de fax | fax nummer | número de fax | numero di fax",
     COUNTRY: "phone country | phone region | landcode telefoon",
     str(COMPANY): "company | company name | organisation | organization | employer | account name | bedrijf | bedrijfsnaam | organisatie | "
     "werkgever | société | entreprise | raison sociale | firma | firmenname | unternehmen | empresa | compañía | organización "
     "| azienda | ditta | società | ragione sociale",
+    "civility": "civility | salutation | honorific | aanhef | civilité | titre de civilité | anrede | tratamiento | titolo di cortesia",
+    "address1": "address 1 | address | street | street address | address line 1 | adres | straat | straat en huisnummer | adresse "
+    "| adresse 1 | rue | straße | strasse | anschrift | dirección | dirección 1 | calle | indirizzo | indirizzo 1 | via",
+    "address2": "address 2 | address line 2 | adres 2 | adresse 2 | complément d'adresse | adresszusatz | dirección 2 | indirizzo 2",
+    "zipcode": "postal code | zip | zip code | zipcode | postcode | post code | code postal | cp | plz | postleitzahl | código postal "
+    "| cap",
+    "city": "city | town | plaats | woonplaats | stad | ville | commune | ort | stadt | wohnort | ciudad | población | localidad | città | "
+    "comune",
+    "state": "state | province | county | region | provincie | région | département | bundesland | estado | provincia | regione",
+    "country": "country | land | pays | país | paese | nazione",
+    "latitude": "latitude | lat | breedtegraad | breitengrad | latitud | latitudine",
+    "longitude": "longitude | lon | lng | lengtegraad | längengrad | longitud | longitudine",
+    "birth_date": "date of birth | birth date | birthdate | birthday | dob | geboortedatum | verjaardag | date de naissance "
+    "| anniversaire | geburtsdatum | geburtstag | fecha de nacimiento | cumpleaños | data di nascita | compleanno",
+    "reference": "reference | customer reference | referentie | klantreferentie | référence | référence client | referenz | referencia | "
+    "riferimento",
+    "facebook_id": "facebook id | facebook",
+    "twitter_id": "twitter id | twitter",
+    "locale": "locale",
+    **{f"field{number}": f"custom field {number} | field {number}" for number in range(11, 16)},
 }
 MOBILE = (
     "mobile | cell | sms | whatsapp | msisdn | gsm | mobiel | 06nummer | portable | handy | mobil | móvil | celular | cellulare | cellphone"
@@ -80,10 +107,18 @@ HOUSEKEEPING = ("row", "field", "reason")
 
 
 class Known(NamedTuple):
-    """What an account knows of headers: its fields, and the aliases that it was taught (key → target)."""
+    """What an account knows of headers: its fields, and the aliases that it was taught (key → target).
+
+    `names` are what the wire that brought the file calls its targets; they count before the words of all wires.
+    """
 
     fields: Sequence[Field]
     aliases: Mapping[str, str]
+    names: Mapping[str, str] = {}
+
+    def settled(self, target: str) -> str:
+        """The field of a property that has one; any other target is what it is."""
+        return next((str(field.id) for field in self.fields if field.property == target), target)
 
 
 def field_headers(fields: Sequence[Field]) -> dict[int, str]:
@@ -94,7 +129,8 @@ def field_headers(fields: Sequence[Field]) -> dict[int, str]:
         name = field.name
         sought = key(name)
         found = KNOWN.get(sought) or _numbered(sought)
-        if not sought or sought in taken or (found is not None and found != str(field.id)) or NUMBERED.fullmatch(name):
+        is_other = found is not None and found not in (str(field.id), field.property)
+        if not sought or sought in taken or is_other or NUMBERED.fullmatch(name):
             name = f"{name} [{field.id}]"
         taken[key(name)] = None
         headers[field.id] = name
@@ -125,8 +161,10 @@ def find(header: str, known: Known) -> str | None:
         return named
     targets = {str(field.id) for field in known.fields}
     alias = known.aliases.get(sought)
-    if alias is not None and (alias in LABELS or alias in targets or alias == IGNORED):
-        return alias
+    if alias is not None and (alias in LABELS or alias in targets or alias in properties.LABELS or alias == IGNORED):
+        return known.settled(alias)
+    if sought in known.names:
+        return known.settled(known.names[sought])
     exported = _exported(header)
     if exported is not None:
         name, number = exported
@@ -135,7 +173,10 @@ def find(header: str, known: Known) -> str | None:
     found = KNOWN.get(sought) or _numbered(sought)
     if found is not None and (found in LABELS or found in targets):
         return found
-    return named or next((str(field.id) for field in known.fields if key(field.name) == sought), None)
+    if found in properties.LABELS and known.settled(found) != found:
+        return known.settled(found)
+    by_name = named or next((str(field.id) for field in known.fields if key(field.name) == sought), None)
+    return by_name or (found if found in properties.LABELS else None)
 
 
 def _named(name: str, known: Known) -> str | None:
@@ -156,6 +197,7 @@ def target_of(name: str, known: Known) -> str | None:
     if written in {str(field.id) for field in known.fields}:
         return written
     spelled = {key(label): target for target, label in LABELS.items()} | {key(target): target for target in LABELS}
+    spelled |= {key(name): known.settled(target) for target, label in properties.LABELS.items() for name in (label, target)}
     return spelled.get(key(written)) or find(written, known) or None
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from reachbook.core import fullname, headers, phone
-from reachbook.core.contacts import Asker, Draft, Facts, FieldValue, check
+from reachbook.core.drafts import Asker, Facts, FieldValue, WholeDraft, check
 from reachbook.core.errors import Fault
 from reachbook.core.text import sort_key
 from reachbook.files.rows import Mark, Row, letter
@@ -79,7 +79,9 @@ class Reader:
         self._first, self._insertion, self._last = (place.get(name) for name in ("first_name", "insertion", "last_name"))
         self._name, self._country, self._id = place.get(headers.NAME), place.get(headers.COUNTRY), place.get(headers.ID)
         self._emails = [place for place, target in enumerate(plan.targets) if target == headers.EMAIL]
+        self._landline, self._fax = place.get(headers.LANDLINE), place.get(headers.FAX)
         self._phones = headers.phone_order(plan.columns, plan.targets)
+        self._numbers = [*self._phones, *(place for place in (self._landline, self._fax) if place is not None)]
         self._fields = [(place, int(target)) for place, target in enumerate(plan.targets) if target and target.isdigit()]
         self._mapped = [place for place, target in enumerate(plan.targets) if target]
 
@@ -92,7 +94,7 @@ class Reader:
         refusals = self._damage(row, text)
         if self.plan.is_csv and any(cell.startswith(("'", '="')) for cell in text):
             text = [cell[1:].strip() if GUARDED.match(cell) else _unwrapped(cell) for cell in text]
-            for place in self._phones:
+            for place in self._numbers:
                 text[place] = text[place].lstrip("'")
         if not any(text[place] for place in self._mapped):
             refusals.append(Refusal("", "has nothing in any column that is mapped"))
@@ -106,7 +108,7 @@ class Reader:
             return Read(row.number, cells, None, refusals)
         return Read(row.number, cells, facts, (), self._named_id(text))
 
-    def _draft(self, row: Row, text: list[str], refusals: list[Refusal]) -> Draft:
+    def _draft(self, row: Row, text: list[str], refusals: list[Refusal]) -> WholeDraft:
         first, insertion, last = (text[place] if place is not None else None for place in (self._first, self._insertion, self._last))
         if self._name is not None and not first and not last and text[self._name]:
             whole = fullname.split(text[self._name])
@@ -114,10 +116,22 @@ class Reader:
         country = text[self._country] if self._country is not None else None
         mailbox = next((text[place] for place in self._emails if text[place]), None)
         number = self._phone(row, text, country or None, refusals)
+        landline, fax = (self._line(row, text, place, country or None, refusals) for place in (self._landline, self._fax))
         if country and number is None:
             country = None
         values = [FieldValue(field, text[place]) for place, field in self._fields if text[place]]
-        return Draft(first, insertion, last, mailbox, number, country, values)
+        return WholeDraft(first, insertion, last, mailbox, number, country, values, landline, fax)
+
+    def _line(self, row: Row, text: list[str], place: int | None, country: str | None, refusals: list[Refusal]) -> str | None:
+        """The number of a landline or fax."""
+        if place is None or not text[place]:
+            return None
+        region = (phone.region(country) if country else None) or self.plan.region
+        try:
+            return _number(text[place], region, is_number=(row.marks or {}).get(place) is Mark.NUMBER).e164
+        except phone.PhoneError as error:
+            refusals.append(Refusal(self.plan.columns[place], f"{self._cell(row.number, place)}{_shown(text[place])} {error}"))
+            return None
 
     def _phone(self, row: Row, text: list[str], country: str | None, refusals: list[Refusal]) -> str | None:
         """The first mobile number of the row's phone columns, else the first number; every one of them has to be a number."""
@@ -150,7 +164,7 @@ class Reader:
         ]
 
     def _is_rounded(self, place: int, text: str) -> bool:
-        if place in self._phones:
+        if place in self._numbers:
             return SCIENTIFIC.fullmatch(text) is not None
         return self.plan.is_csv and ROUNDED.fullmatch(text) is not None
 
@@ -236,7 +250,10 @@ def merge(stored: Facts, new: Facts, on_match: OnMatch) -> Facts | None:
     mailbox = (new.email, new.email_key) if takes_email else (stored.email, stored.email_key)
     number = (new.phone, new.phone_country) if takes_phone else (stored.phone, stored.phone_country)
     field_values = msgspec.json.encode(values | changed).decode() if changed else stored.field_values
-    merged = Facts(first, insertion, last, sort_key(last, first, insertion), *mailbox, *number, field_values)
+    landline, fax = (fresh or old for old, fresh in ((stored.landline, new.landline), (stored.fax, new.fax)))
+    if on_match == "fill":
+        landline, fax = stored.landline or landline, stored.fax or fax
+    merged = Facts(first, insertion, last, sort_key(last, first, insertion), *mailbox, *number, landline, fax, field_values)
     return None if merged[:3] == stored[:3] and merged[4:] == stored[4:] else merged
 
 

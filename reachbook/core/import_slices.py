@@ -13,8 +13,9 @@ from uuid import UUID
 
 import msgspec
 
-from reachbook.core import consent, contacts, fields, groups, headers, import_reports, imports, indexing, mass
-from reachbook.core.contacts import Facts, Many, MovedError, Moves, Stored
+from reachbook.core import consent, contacts, fields, groups, headers, import_reports, imports, indexing, mass, properties
+from reachbook.core.contacts import Many, MovedError, Moves, Stored
+from reachbook.core.drafts import Facts
 from reachbook.core.errors import ReachbookError
 from reachbook.core.groups import Lockable
 from reachbook.core.headers import Known
@@ -61,7 +62,7 @@ async def make_plan(db: Database, account: AccountId, claim: Claim, table: Table
             return held.plan
         group, made = await _group(tx, account, held, now)
         targets, wanted = await _targets(tx, account, held, table, samples)
-        made_fields: list[int] = []
+        made_fields = await _make_properties(tx, account, targets, now)
         for place, name in wanted.items():
             field = await fields.add(tx, account, name, now)
             targets[place] = str(field.id)
@@ -69,11 +70,22 @@ async def make_plan(db: Database, account: AccountId, claim: Claim, table: Table
         plan = await _plan(tx, account, held, table, targets, group)
         plan = msgspec.structs.replace(plan, made_group=made, made_fields=made_fields)
         await _teach(tx, account, held, table.columns)
-        await tx.execute(PLANNED, account, claim.id, msgspec.json.encode(plan).decode(), table.count)
+        await tx.execute(PLANNED, account, claim.id, msgspec.json.encode(plan).decode(), table.count, plan.group)
         return plan
 
 
-PLANNED = "UPDATE contact_import SET plan = $3, total_rows = $4 WHERE account_id = $1 AND id = $2"
+async def _make_properties(tx: Transaction, account: AccountId, targets: list[str | None], now: datetime) -> list[int]:
+    """Put the fields of properties in their place; answers those that were made for it."""
+    asked = [target for target in targets if target in properties.LABELS]
+    if not asked:
+        return []
+    before = {field.id for field in await fields.list_all(tx, account)}
+    found = await properties.make(tx, account, asked, now)
+    targets[:] = [str(found[target]) if target in properties.LABELS else target for target in targets]
+    return [found[name] for name in asked if found[name] not in before]
+
+
+PLANNED = "UPDATE contact_import SET plan = $3, total_rows = $4, group_id = $5 WHERE account_id = $1 AND id = $2"
 
 
 async def imagine_plan(db: Database, account: AccountId, claim: Claim, table: Table, samples: Sequence[Row]) -> Plan:
@@ -81,8 +93,9 @@ async def imagine_plan(db: Database, account: AccountId, claim: Claim, table: Ta
     async with db.transaction() as tx:
         held = await imports.hold_claimed(tx, account, claim, "previewing")
         targets, wanted = await _targets(tx, account, held, table, samples)
-        for place in wanted:
-            targets[place] = str(IMAGINED_FIELD + place)
+        for place, target in enumerate(targets):
+            if place in wanted or target in properties.LABELS:
+                targets[place] = str(IMAGINED_FIELD + place)
         await tx.execute("UPDATE contact_import SET total_rows = $3 WHERE account_id = $1 AND id = $2", account, claim.id, table.count)
         return await _plan(tx, account, held, table, targets, held.options.group or NIL)
 
@@ -112,13 +125,16 @@ async def _targets(
     unknown = [column for column in options.mapping if headers.key(column) not in columns]
     if unknown:
         raise StoppedError(f"There is no column {unknown[0]!r} in the file; there are {', '.join(table.columns[:20])}.")
-    known = await imports.known_headers(tx, account)
+    known = (await imports.known_headers(tx, account))._replace(names=options.names)
     targets = headers.assign(table.columns, options.mapping, known)
     if not table.has_header:
         targets = [target or guess for target, guess in zip(targets, _guess(table, samples), strict=True)]
     for place, target in enumerate(targets):
         if target == headers.ID and not headers.are_ids([row.cells[place] for row in samples if place < len(row.cells)]):
             targets[place] = None
+    if not (options.properties or options.new_fields):
+        by_hand = set(options.mapping.values())
+        targets = [None if target in properties.LABELS and target not in by_hand else target for target in targets]
     return targets, _wanted(options, known, table.columns, targets) if options.new_fields else {}
 
 
@@ -217,7 +233,7 @@ async def _store(tx: Transaction, account: AccountId, claim: Claim, plan: Plan, 
     keys = {read.number: key(plan.match, read.facts) for read in rows if read.facts is not None}
     matched = await match(tx, account, plan, rows, keys)
     ids = sorted(set(matched.values()))
-    held = await contacts.hold_many(tx, account, ids, plan.group)
+    held = await contacts.hold_many(tx, account, ids, [plan.group])
     _refuse_changed(plan, held)
     if len(held.contacts) < len(ids):
         raise MovedError  # one was deleted meanwhile
@@ -312,7 +328,7 @@ def _matched(plan: Plan, read: Read, facts: Facts, stored: Stored, held_groups: 
 async def _create(tx: Transaction, account: AccountId, plan: Plan, rows: Sequence[Facts], now: datetime) -> list[UUID]:
     if not rows:
         return []
-    ids = await contacts.create_many(tx, account, plan.group, rows, now)
+    ids = await contacts.create_many(tx, account, rows, [[plan.group]] * len(rows), now)
     await indexing.put_off(tx, account, plan.group, ids[0], ids[-1], now, IMPORT_INDEXING_SECONDS)
     return ids
 
@@ -320,9 +336,9 @@ async def _create(tx: Transaction, account: AccountId, plan: Plan, rows: Sequenc
 async def _update(tx: Transaction, account: AccountId, plan: Plan, entries: Sequence[Entry], now: datetime) -> None:
     """A contact that only joins the group is changed too: an undo has to know whether anybody touched it since."""
     updated = [entry for entry in entries if entry.bucket == "updated" and entry.stored is not None]
-    rows = [(entry.stored.id, entry.facts or entry.stored.facts, now) for entry in updated if entry.stored is not None]
+    rows = [(entry.stored, entry.facts or entry.stored.facts, now) for entry in updated if entry.stored is not None]
     joining = [entry.stored.id for entry in updated if entry.joins and entry.stored is not None]
-    await contacts.update_many(tx, account, rows, Moves(plan.group, joining=joining), now)
+    await contacts.update_many(tx, account, rows, [Moves(plan.group, joining=joining)], now)
 
 
 ROW = ["account_id", "import_id", "number", "bucket", "contact_id", "applied_at", "before", "cells", "faults"]

@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 
 from reachbook.core import contacts, counts, groups, imports, mass
-from reachbook.core.contacts import Facts, MovedError, Moves, Stored
+from reachbook.core.contacts import MovedError, Moves, Stored
+from reachbook.core.drafts import Facts
 from reachbook.core.groups import Lockable
 from reachbook.core.ids import AccountId
 from reachbook.core.import_claims import Claim
@@ -61,13 +62,13 @@ async def take_back(db: Database, account: AccountId, claim: Claim, take: int, n
 async def _take_back(tx: Transaction, account: AccountId, held: Import, plan: Plan, rows: Sequence[Record], now: datetime) -> None:
     await mass.prepare(tx)
     ids = sorted({row["contact_id"] for row in rows})
-    stored, held_groups, known = await contacts.hold_many(tx, account, ids, plan.group)
+    stored, held_groups, known = await contacts.hold_many(tx, account, ids, [plan.group])
     verdicts = [_judge(row, stored.get(row["contact_id"]), plan, held_groups) for row in rows]
     await contacts.remove_many(tx, account, [one.stored.id for one in verdicts if one.undone == "removed" and one.stored])
     restored = [(one.stored, one.before) for one in verdicts if one.undone == "restored" and one.stored and one.before]
-    returning = [(contact.id, _of_known(before.facts, known), before.updated_at) for contact, before in restored]
+    returning = [(contact, _of_known(before.facts, known), before.updated_at) for contact, before in restored]
     leaving = [contact.id for contact, before in restored if before.joined]
-    await contacts.update_many(tx, account, returning, Moves(plan.group, leaving=leaving), now)
+    await contacts.update_many(tx, account, returning, [Moves(plan.group, leaving=leaving)], now)
     await tx.execute(MARK, account, held.id, [one.number for one in verdicts], [one.undone for one in verdicts])
     tally = [sum(one.undone == kind for one in verdicts) for kind in ("removed", "restored", "kept")]
     await tx.execute(COUNT, account, held.id, rows[-1]["number"] - 1, *tally)

@@ -57,6 +57,10 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     delimiter: str | None = None
     sheet: str | None = None
     has_header: bool | None = None
+    properties: bool = False
+    """Columns that are properties become fields, where the account has none for them yet."""
+    names: dict[str, str] = {}
+    """Header (as it is compared) → target, by the wire that brought the file."""
 
 
 class Import(msgspec.Struct, frozen=True):
@@ -248,7 +252,7 @@ async def known_headers(db: Queries, account: AccountId) -> Known:
 HOLD = f"{GET} FOR UPDATE"
 BEGIN = f"""
 UPDATE contact_import SET state = $3, options = $4, error = NULL, attempts = 0, is_cancelling = false, plan = NULL, preview = NULL,
-    total_rows = NULL, started_at = $5, {AT_THE_START}
+    total_rows = NULL, started_at = $5, group_id = $6, {AT_THE_START}
 WHERE account_id = $1 AND id = $2
 """
 CLEAR_ROWS = "DELETE FROM import_row WHERE account_id = $1 AND import_id = $2"
@@ -265,7 +269,7 @@ async def begin(db: Database, account: AccountId, id: UUID, event: str, options:
         chosen = await checked(tx, account, held.options if options is None else options)
         await tx.execute(CLEAR_ROWS, account, id)
         started_at = now if event == "start" else None
-        await tx.execute(BEGIN, account, id, EVENTS[event][1], msgspec.json.encode(chosen).decode(), started_at)
+        await tx.execute(BEGIN, account, id, EVENTS[event][1], msgspec.json.encode(chosen).decode(), started_at, chosen.group)
         await import_claims.offer(tx, account, id, now)
         return await get(tx, account, id)
 

@@ -17,11 +17,18 @@ from reachbook.database.queries import Database, Queries, Transaction
 
 
 def search_text(
-    first: str | None, insertion: str | None, last: str | None, email: str | None, phone: str | None, company: str | None
+    first: str | None,
+    insertion: str | None,
+    last: str | None,
+    email: str | None,
+    phone: str | None,
+    landline: str | None,
+    company: str | None,
 ) -> str:
-    """What a contact is found by: a line each for name, e-mail, the phone's digits and company; folded."""
+    """What a contact is found by: a line each for name, e-mail, the digits of phone and landline, and company; folded."""
     name = " ".join(filter(None, (first, insertion, last)))
-    return fold("\n".join((name, email or "", phone[1:] if phone else "", company or "")))
+    numbers = " ".join(number[1:] for number in (phone, landline) if number)
+    return fold("\n".join((name, email or "", numbers, company or "")))
 
 
 COLUMNS = ["account_id", "contact_id", "text"]
@@ -118,7 +125,7 @@ async def index_due(db: Database, now: datetime) -> int:
 # KEY SHARE: a contact that is being deleted is waited for, and is not in the result; one that is being changed writes
 # its own text, which ON CONFLICT leaves alone.
 UNINDEXED = f"""
-SELECT c.id, c.first_name, c.insertion, c.last_name, c.email, c.phone, c.field_values ->> '{fields.COMPANY}' AS company
+SELECT c.id, c.first_name, c.insertion, c.last_name, c.email, c.phone, c.landline, c.field_values ->> '{fields.COMPANY}' AS company
 FROM contact c WHERE c.account_id = $1 AND c.id BETWEEN $2 AND $3
     AND NOT EXISTS (SELECT 1 FROM contact_search s WHERE s.account_id = c.account_id AND s.contact_id = c.id)
 ORDER BY c.id FOR KEY SHARE OF c

@@ -22,3 +22,4 @@ IMPORT_SHOWN_ROWS = 10  # rows that a preview shows
 UPLOAD_DAYS = 7  # a file that nobody starts to import is kept
 UNDO_DAYS = 30  # what became of each row is kept, and with it the undo
 IDEMPOTENCY_HOURS = 24  # answers are kept for a repeated call
+FOLDED_CONTACTS = 20_000  # contacts whose statistics one transaction counts anew

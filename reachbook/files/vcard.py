@@ -25,6 +25,8 @@ NAME_PARTS = ("Last name", "First name", "Insertion")
 ADDRESS_PARTS = (None, None, "Address 1", "City", "State", "Postal code", "Country")
 OWN_FIELD = "X-REACHBOOK-FIELD"
 OWN_ID = "X-REACHBOOK-ID"
+OWN_LINE = "X-REACHBOOK-LINE"
+"""Parameter of a TEL: a landline, whatever else it says."""
 
 BEGINS_PROPERTY = re.compile(r"[A-Za-z][A-Za-z0-9._-]*[;:]")
 HEAD = re.compile(r'(?:[^":]|"[^"]*")*')
@@ -171,7 +173,7 @@ def _cells(one: Property) -> Iterator[tuple[str, str]]:
     elif one.name == "ADR":
         yield from ((name, text) for name, text in zip(ADDRESS_PARTS, one.parts(), strict=False) if name)
     elif one.name == "TEL":
-        yield _phone_column(one.types), _without(one.text(), "tel:").partition(";")[0]
+        yield "Fixed telephone" if OWN_LINE in one.parameters else _phone_column(one.types), _without(one.text(), "tel:").partition(";")[0]
     elif one.name == "EMAIL":
         yield "Email", _without(one.text(), "mailto:")
     elif one.name == "ORG":

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
-from reachbook.core import counts, idempotency, ids, imports, indexing
+from reachbook.core import counts, idempotency, ids, imports, indexing, statistics
 from reachbook.database.errors import UnavailableError
 from reachbook.database.queries import Database
 from reachbook.workers.imports import IMPORTS_AT_ONCE, sweep, work_on_next
@@ -37,6 +37,17 @@ async def fold_counts(db: Database, _: asyncio.Event) -> int:
     return 0
 
 
+async def fold_statistics(db: Database, _: asyncio.Event) -> int:
+    """Count what changed of who can be reached; a full share of it is followed by the next at once."""
+    return await statistics.fold_all(db)
+
+
+async def keep_day(db: Database, _: asyncio.Event) -> int:
+    """Note the day's statistics."""
+    await statistics.keep_day(db, ids.now())
+    return 0
+
+
 async def purge(db: Database, _: asyncio.Event) -> int:
     """Forget what is kept for a time only."""
     await imports.purge(db, ids.now())
@@ -47,6 +58,8 @@ async def purge(db: Database, _: asyncio.Event) -> int:
 JOBS = [
     Job("indexing", index_due, 5.0),
     Job("counters", fold_counts, 5.0),
+    Job("statistics", fold_statistics, 1.0),
+    Job("days", keep_day, 3_600.0),
     Job("imports", work_on_next, 0.5, at_once=IMPORTS_AT_ONCE),
     Job("purge", purge, 600.0),
 ]

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from reachbook.core import contacts, fields, groups, ids, import_claims, imports, indexing
-from reachbook.core.contacts import Draft, FieldValue
+from reachbook.core.drafts import Draft, FieldValue
 from reachbook.core.ids import AccountId
 from reachbook.core.imports import BUCKETS, Import, Options
 from reachbook.database.queries import Database

@@ -17,7 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from reachbook.core import consent, contacts, counts, groups, ids, indexing
 from reachbook.core.consent import Change, Reason, Source, TokenType
-from reachbook.core.contacts import Draft
+from reachbook.core.drafts import Draft
 from reachbook.core.errors import ConflictError, InvalidError, NotFoundError
 from reachbook.core.ids import AccountId
 from reachbook.core.paging import Page

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reachbook.core import consent, contacts, exports, fields, ids, imports
 from reachbook.core.consent import Change, Source
-from reachbook.core.contacts import Draft, FieldValue
+from reachbook.core.drafts import Draft, FieldValue
 from reachbook.core.exports import Format, Selection
 from reachbook.core.ids import AccountId
 from reachbook.core.imports import BUCKETS, Options

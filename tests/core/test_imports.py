@@ -12,7 +12,7 @@ import pytest
 
 from reachbook.core import consent, contacts, fields, groups, ids, import_claims, imports, search
 from reachbook.core.consent import Change, Reason, Source, TokenType
-from reachbook.core.contacts import Draft
+from reachbook.core.drafts import Draft
 from reachbook.core.errors import ConflictError, InvalidError, NotFoundError
 from reachbook.core.groups import Group
 from reachbook.core.ids import AccountId

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reachbook.core import consent, contacts, groups, ids
 from reachbook.core.consent import Change, Source, TokenType
-from reachbook.core.contacts import Draft, FieldValue
+from reachbook.core.drafts import Draft, FieldValue
 from reachbook.core.ids import AccountId
 from reachbook.core.paging import Listed, Page
 from reachbook.core.text import fold

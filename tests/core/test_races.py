@@ -13,7 +13,7 @@ import pytest
 
 from reachbook.core import consent, contacts, counts, fields, groups, ids, indexing, search
 from reachbook.core.consent import Change, Reason, Source, TokenType
-from reachbook.core.contacts import Draft, FieldValue
+from reachbook.core.drafts import Draft, FieldValue
 from reachbook.core.errors import ConflictError, InvalidError, NotFoundError
 from reachbook.core.groups import Group
 from reachbook.core.ids import NIL, AccountId

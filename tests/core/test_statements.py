@@ -31,6 +31,8 @@ INSTALLATION = {
     "imports.account_of",
     "imports.purge",
     "indexing.index_due",
+    "statistics.fold_all",
+    "statistics.keep_day",
 }
 OF_NO_ACCOUNT = {"tokens"}
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from reachbook.core import consent, contacts, dump, fields, groups, search
+from reachbook.core import consent, contacts, drafts, dump, fields, groups, search
 from reachbook.core.consent import Change, TokenType
 from reachbook.core.errors import Fault, invalid
 from reachbook.core.ids import NIL
@@ -54,14 +54,14 @@ class Incoming(msgspec.Struct, rename=CORE_NAMES, forbid_unknown_fields=True):
 # Fields of core's drafts are declared again: the wire's names hold only for those that stand here.
 
 
-class CustomValue(contacts.FieldValue, rename=CORE_NAMES, forbid_unknown_fields=True):
+class CustomValue(drafts.FieldValue, rename=CORE_NAMES, forbid_unknown_fields=True):
     """The value of a field."""
 
     field_id: int
     value: str | None = None
 
 
-class ContactIn(contacts.Draft, rename=CORE_NAMES, forbid_unknown_fields=True):
+class ContactIn(drafts.Draft, rename=CORE_NAMES, forbid_unknown_fields=True):
     """A contact as it is posted. `id` and `createdOnUtc` are the server's to set and ignored."""
 
     first_name: str | UnsetType | None = UNSET

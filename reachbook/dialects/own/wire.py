@@ -24,6 +24,8 @@ TARGETS = {
     headers.EMAIL: "email",
     headers.PHONE: "phoneNumber",
     headers.COUNTRY: "phoneCountry",
+    headers.LANDLINE: "landline",
+    headers.FAX: "fax",
 }
 """What a column can be mapped to beside the ids of fields."""
 
@@ -176,6 +178,8 @@ class SeenContactOut(msgspec.Struct, rename="camel", omit_defaults=True):
     email: str | None = None
     phone_number: str | None = None
     phone_country: str | None = None
+    landline: str | None = None
+    fax: str | None = None
     values: Annotated[dict[str, str], Meta(description="By field id, or by column for a field that would be made.")] = {}
 
 

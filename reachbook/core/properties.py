@@ -1,0 +1,71 @@
+"""Properties of a contact that are kept as fields: postal address, date of birth, reference and so on (document 002's contact).
+
+An account gets the field when somebody first writes the property; then it is a field like any other on every wire. A field that is
+there by the label's name already becomes the property's.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from reachbook.core import fields
+from reachbook.core.fields import COMPANY
+from reachbook.core.ids import AccountId
+from reachbook.database.queries import Queries, Transaction
+
+LABELS = {
+    "civility": "Civility",
+    "address1": "Address 1",
+    "address2": "Address 2",
+    "zipcode": "Postal code",
+    "city": "City",
+    "state": "State",
+    "country": "Country",
+    "latitude": "Latitude",
+    "longitude": "Longitude",
+    "birth_date": "Date of birth",
+    "reference": "Reference",
+    "facebook_id": "Facebook ID",
+    "twitter_id": "Twitter ID",
+    "locale": "Locale",
+    **{f"field{number}": f"CustomField{number}" for number in range(11, 16)},
+}
+"""The properties and what their fields are called."""
+
+PREDEFINED = {"company": COMPANY, **{f"field{number:02}": COMPANY + number for number in range(1, 11)}}
+"""Those whose fields every account has."""
+
+KNOWN = "SELECT property, id FROM field WHERE account_id = $1 AND property IS NOT NULL"
+
+
+async def fields_of(db: Queries, account: AccountId) -> dict[str, int]:
+    """The field of each property that has one."""
+    return PREDEFINED | {row["property"]: row["id"] for row in await db.fetch(KNOWN, account)}
+
+
+LINK = """
+UPDATE field SET property = $3 WHERE account_id = $1 AND name_key = $2 AND property IS NULL AND NOT is_predefined RETURNING id
+"""
+
+
+async def make(tx: Transaction, account: AccountId, names: Iterable[str], now: datetime) -> dict[str, int]:
+    """The field of each property; those of `names` that have none get one. Before groups and contacts are locked."""
+    found = await fields_of(tx, account)
+    missing = [name for name in names if name not in found]
+    if not missing:
+        return found
+    await fields.hold_names(tx, account)
+    found = await fields_of(tx, account)
+    for name in missing:
+        if name not in found:
+            linked = await tx.fetchval(LINK, account, fields.key(LABELS[name]), name)
+            found[name] = linked or await _add(tx, account, name, now)
+    return found
+
+
+async def _add(tx: Transaction, account: AccountId, name: str, now: datetime) -> int:
+    """A new field; under another name if the label is taken by the field of another property."""
+    taken = {field.name.casefold() for field in await fields.list_all(tx, account)}
+    label = LABELS[name]
+    while label.casefold() in taken:
+        label += f" ({name})"
+    return (await fields.add(tx, account, label, now, property=name)).id
