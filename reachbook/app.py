@@ -17,13 +17,17 @@ from reachbook.core import figures, tokens
 from reachbook.database.errors import UnavailableError
 from reachbook.database.migrate import pending
 from reachbook.database.pool import Pool, open_pool
-from reachbook.dialects import cm_addressbook, own
+from reachbook.dialects import cm_addressbook, digitaleo, own
 from reachbook.http import house
 from reachbook.http.limits import Limits
 from reachbook.http.observe import Observed
 from reachbook.settings import Settings
 
-REFERENCES = {"CM.com Addressbook v2": cm_addressbook.REFERENCE, "Reachbook's own": own.REFERENCE}
+REFERENCES = {
+    "CM.com Addressbook v2": cm_addressbook.REFERENCE,
+    "Digitaleo Contacts": digitaleo.REFERENCE,
+    "Reachbook's own": own.REFERENCE,
+}
 
 POOL = Gauge("reachbook_database_connections", "Connections of the web processes' pools.", ["state"], multiprocess_mode="livesum")
 
@@ -75,7 +79,7 @@ class Reachbook:
     def _wire(self, db: Pool) -> None:
         limits = Limits(self._settings.request_seconds, self._settings.body_megabytes * 2**20)
         finder = tokens.Finder(db)
-        for dialect in (cm_addressbook, own):
+        for dialect in (cm_addressbook, digitaleo, own):
             self._apps |= dict.fromkeys(dialect.PREFIXES, dialect.build(db, finder, __version__, limits))
 
         async def missing() -> list[str]:

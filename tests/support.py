@@ -21,6 +21,12 @@ from reachbook.database.location import Location
 from reachbook.database.queries import Database
 from reachbook.workers.imports import work_on
 
+HOUSEKEEPING = {
+    *("contact_count", "consent_count", "indexing_backlog"),
+    *("contact_change", "value_count", "blocked_contact", "blocked_count", "statistics_day"),
+}
+"""Tables in which the worker folds and forgets by itself, whenever it comes by; figures are compared as they are read."""
+
 
 def free_port() -> int:
     """A port that nobody listens on now."""

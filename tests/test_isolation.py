@@ -16,7 +16,7 @@ from reachbook.core import ids, indexing, tokens
 from reachbook.core.imports import Options
 from reachbook.database.pool import Pool
 from tests.routes import CM_ADDRESSBOOK, OWN
-from tests.support import Client, worked_on
+from tests.support import HOUSEKEEPING, Client, worked_on
 
 BASE = "/addressbook/v2/accounts/{accountId}"
 V1 = "/addressbook/v1.0"
@@ -29,9 +29,6 @@ PHONE, OPTED_OUT, EMAIL, WORD = "+31627100001", "+31627100002", "wonderland@alic
 WALKED = {"cm_addressbook": CM_ADDRESSBOOK, "own": OWN}
 REFERENCES = ("/addressbook/v2/reference", "/v1/reference")
 FILE = b"First name,Mobile,E-mail\nWhite Rabbit,+31627100003,\nHatter,Unbirthday,\nHare,+31627100004,marmalade@\n"
-
-# What the worker does by itself, whenever it comes by; figures are compared as they are read.
-HOUSEKEEPING = {"contact_count", "consent_count", "indexing_backlog"}
 
 
 def kind_of(path: str) -> str:

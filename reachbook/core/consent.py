@@ -4,10 +4,11 @@ State: active = opted out; inactive = opted in again; no token = never asked. Th
 database can hold of them it holds (history is append-only by privilege). Only `record` writes here, in one statement.
 """
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -19,6 +20,7 @@ from reachbook.core.limits import PUSH_LENGTH, ROWS_PER_CALL, VALUE_LENGTH
 from reachbook.core.paging import Listed, Page
 from reachbook.core.text import clean, fold
 from reachbook.database.queries import Database, Queries, Write
+from reachbook.database.values import Values
 
 
 class TokenType(StrEnum):
@@ -273,6 +275,103 @@ async def list_tokens(db: Database, account: AccountId, type: TokenType | None, 
     figures = [figure for figure in await figures_by_type(db, account) if type is None or figure.type is type]
     total = sum(figure.opted_out if is_active else figure.opted_in for figure in figures)
     return Listed([Token(**row) for row in rows], total)
+
+
+async def opt_out(
+    db: Database, account: AccountId, changes: Sequence[Change | list[Fault]], *, source: Source, actor: UUID, now: datetime
+) -> Sequence[Token]:
+    """Opt out, the whole batch or nothing; the tokens afterwards, in the order of the changes. Raises as `record` does."""
+    async with db.transaction() as tx:
+        await record(tx, account, changes, source=source, actor=actor, now=now)
+        return [await get(tx, account, change.type, change.value) for change in changes if isinstance(change, Change)]
+
+
+HOLD_ACTIVE = """
+SELECT type, value, message FROM consent_token
+WHERE account_id = $1 AND (type, key) IN (SELECT * FROM unnest($2::text[], $3::text[])) AND is_active ORDER BY type, key FOR UPDATE
+"""
+
+
+async def alter(
+    db: Database,
+    account: AccountId,
+    tokens: Sequence[tuple[str, str]],
+    *,
+    reason: Reason | None,
+    source: Source,
+    actor: UUID,
+    now: datetime,
+) -> int:
+    """Those of the tokens (type and address) that are opted out get another reason, or with None are opted in again; answers how many
+    there are. Raises InvalidError.
+    """
+    region = await accounts.region(db, account)
+    types, keys = [type for type, _ in tokens], [_key(type, value, region) for type, value in tokens]
+    async with db.transaction() as tx:
+        found = await tx.fetch(HOLD_ACTIVE, account, types, keys)
+        changes = [
+            Change(TokenType(row["type"]), row["value"], is_active=reason is not None, reason=reason or Reason.USER) for row in found
+        ]
+        try:
+            await record(tx, account, changes, source=source, actor=actor, now=now)
+        except InvalidError as error:
+            raise InvalidError(list(dict.fromkeys(Fault(fault.path[1:], fault.message) for fault in error.faults))) from None
+        return len(found)
+
+
+def _key(type: str, value: str, region: str | None) -> str:
+    """An address as its token has it; of one that is none, or of no type, there is no token."""
+    try:
+        return normalise(TokenType(type), value, region).key
+    except ValueError:
+        return ""
+
+
+SORTED = {"type": "type", "value": "key", "reason": "reason", "changed_at": "changed_at"}
+"""What tokens can be sorted by."""
+
+
+async def find(
+    db: Queries,
+    account: AccountId,
+    page: Page,
+    *,
+    tokens: Sequence[tuple[str, str]] | None = None,
+    types: Sequence[str] | None = None,
+    values: Sequence[str] | None = None,
+    reasons: Sequence[str] | None = None,
+    sort: Sequence[tuple[str, Literal["ASC", "DESC"]]] = (),
+) -> Listed[Token]:
+    """Opted-out tokens: these (type and address), of these types, of these addresses as written, for these reasons; newest change first."""
+    bound = Values(account)
+    where = ["account_id = $1 AND is_active"]
+    if tokens is not None:
+        region = await accounts.region(db, account)
+        of, keys = [type for type, _ in tokens], [_key(type, value, region) for type, value in tokens]
+        where.append(f"(type, key) IN (SELECT * FROM unnest({bound.add(of, 'text[]')}, {bound.add(keys, 'text[]')}))")
+    if values is not None:
+        where.append(f"key = ANY({bound.add(await _keys(db, account, values), 'text[]')})")
+    for column, given in (("type", types), ("reason", reasons)):
+        if given is not None:
+            where.append(f"{column} = ANY({bound.add([text.strip().lower() for text in given], 'text[]')})")
+    found, sought = " AND ".join(where), list(bound.bound)
+    order = ", ".join([*(f"{SORTED[attribute]} {direction}" for attribute, direction in sort), "changed_at DESC", "type", "key"])
+    query = f"""
+    SELECT {STATE} FROM consent_token WHERE {found} ORDER BY {order} OFFSET {bound.add(page.skip)} LIMIT {bound.add(page.take)}
+    """
+    rows = await db.fetch(query, *bound.bound)
+    return Listed([Token(**row) for row in rows], await db.fetchval(f"SELECT count(*) FROM consent_token WHERE {found}", *sought))
+
+
+async def _keys(db: Queries, account: AccountId, values: Sequence[str]) -> list[str]:
+    """The keys that addresses of any type can have; those that are none have none."""
+    region = await accounts.region(db, account)
+    keys: list[str] = []
+    for text in values:
+        for type in (TokenType.EMAIL if "@" in text else TokenType.SMS, TokenType.PUSH):
+            with contextlib.suppress(ValueError):
+                keys.append(normalise(type, text, region).key)
+    return keys
 
 
 HISTORY = """

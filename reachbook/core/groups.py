@@ -16,6 +16,7 @@ from reachbook.core.limits import NAME_LENGTH, VALUE_LENGTH
 from reachbook.core.paging import Listed, Page
 from reachbook.core.text import clean, fold
 from reachbook.database.queries import Database, Queries, Transaction
+from reachbook.database.values import Values
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -37,6 +38,7 @@ class Group(msgspec.Struct, frozen=True):
     empty_emails: int = 0
     empty_numbers: int = 0
     description: str | None = None
+    updated_at: datetime | None = None
 
 
 class Draft(msgspec.Struct):
@@ -53,7 +55,7 @@ class Draft(msgspec.Struct):
 
 FLAGS = ("is_favorite", "is_hidden", "is_locked_for_editing", "is_locked_for_sending", "is_marketing", "bypass_opt_out")
 SHOWN_COUNTS = ("contacts", "empty_emails", "empty_numbers")
-OWN_COLUMNS = "g.id, g.name, " + ", ".join(f"g.{flag}" for flag in FLAGS) + ", g.created_at, g.description"
+OWN_COLUMNS = "g.id, g.name, " + ", ".join(f"g.{flag}" for flag in FLAGS) + ", g.created_at, g.updated_at, g.description"
 COUNTED = ", ".join(f"coalesce(n.{counter}, 0) AS {counter}" for counter in SHOWN_COUNTS)
 COLUMNS = f"{OWN_COLUMNS}, {COUNTED}"
 WITH_COUNTS = """
@@ -75,7 +77,7 @@ async def create(db: Queries, account: AccountId, id: UUID, draft: Draft, now: d
     description = _checked_description(description)
     flags = {flag: getattr(draft, flag) is True for flag in FLAGS}
     await db.execute(INSERT, account, id, name, fold(name), *flags.values(), now, description)
-    return Group(id=id, name=name, **flags, created_at=now, description=description)
+    return Group(id=id, name=name, **flags, created_at=now, updated_at=now, description=description)
 
 
 GET = f"SELECT {COLUMNS} FROM {WITH_COUNTS} WHERE g.account_id = $1 AND g.id = $2"
@@ -87,6 +89,26 @@ async def get(db: Queries, account: AccountId, id: UUID) -> Group:
     if row is None:
         raise not_found(id)
     return Group(**row)
+
+
+async def create_all(
+    db: Database, account: AccountId, drafts: Sequence[tuple[Draft, str | None] | list[Fault]], now: datetime
+) -> Sequence[Group]:
+    """New groups with their descriptions, all or none. Rows that the wire could not read are given as their faults. Raises InvalidError."""
+    made: list[Group] = []
+    faults: list[Fault] = []
+    async with db.transaction() as tx:
+        for index, given in enumerate(drafts):
+            if isinstance(given, list):
+                faults += given
+                continue
+            try:
+                made.append(await create(tx, account, new_id(), given[0], now, given[1]))
+            except InvalidError as error:
+                faults += [Fault((index, *fault.path), fault.message) for fault in error.faults]
+        if faults:
+            raise InvalidError(faults)
+    return made
 
 
 NAMED = "SELECT id FROM contact_group WHERE account_id = $1 AND name = $2 ORDER BY created_at, id LIMIT 2"
@@ -120,10 +142,58 @@ async def list_groups(
     return Listed([Group(**row) for row in rows], total)
 
 
+ATTRIBUTES = {"name": "g.name_key", "created_at": "g.created_at", "updated_at": "g.updated_at", "id": "g.id"}
+"""What groups can be sorted by."""
+
+
+async def find(
+    db: Queries,
+    account: AccountId,
+    page: Page,
+    *,
+    ids: Sequence[UUID] | None = None,
+    name: str | None = None,
+    is_active: bool | None = None,
+    sort: Sequence[tuple[str, Literal["ASC", "DESC"]]] = (),
+) -> Listed[Group]:
+    """The groups of these ids, of this name, active or not (locked for sending); hidden ones only by id. By age unless sorted."""
+    values = Values(account)
+    where = ["g.account_id = $1"]
+    where.append("NOT g.is_hidden" if ids is None else f"g.id = ANY({values.add(list(ids), 'uuid[]')})")
+    if name is not None:
+        where.append(f"g.name = {values.add(name)}")
+    if is_active is not None:
+        where.append(f"g.is_locked_for_sending <> {values.add(is_active)}")
+    found, bound = " AND ".join(where), list(values.bound)
+    order = ", ".join([*(f"{ATTRIBUTES[attribute]} {direction}" for attribute, direction in sort), "g.id"])
+    query = (
+        f"SELECT {COLUMNS} FROM {WITH_COUNTS} WHERE {found} ORDER BY {order} OFFSET {values.add(page.skip)} LIMIT {values.add(page.take)}"
+    )
+    rows = await db.fetch(query, *values.bound)
+    return Listed([Group(**row) for row in rows], await db.fetchval(f"SELECT count(*) FROM contact_group g WHERE {found}", *bound))
+
+
 async def update(
     db: Database, account: AccountId, id: UUID, draft: Draft, now: datetime, description: str | UnsetType | None = UNSET
 ) -> Group:
     """Set what the draft names. Flags can be changed whatever the locks. Raises NotFoundError, InvalidError."""
+    async with db.transaction() as tx:
+        if not await _update(tx, account, [id], draft, now, description):
+            raise not_found(id)
+        return await get(tx, account, id)
+
+
+async def update_all(
+    db: Database, account: AccountId, ids: Sequence[UUID], draft: Draft, now: datetime, description: str | UnsetType | None = UNSET
+) -> int:
+    """The same for several, of which there may be none; answers how many there are."""
+    async with db.transaction() as tx:
+        return len(await _update(tx, account, ids, draft, now, description))
+
+
+async def _update(
+    tx: Transaction, account: AccountId, ids: Sequence[UUID], draft: Draft, now: datetime, description: str | UnsetType | None
+) -> Sequence[UUID]:
     chosen: dict[str, Any] = {flag: value for flag in FLAGS if isinstance(value := getattr(draft, flag), bool)}
     if draft.name is not UNSET:
         chosen["name"] = _checked_name(draft.name)
@@ -132,13 +202,13 @@ async def update(
         chosen["description"] = _checked_description(description)
     chosen["updated_at"] = now
     settings = ", ".join(f"{column} = ${number}" for number, column in enumerate(chosen, 3))
-    async with db.transaction() as tx:
-        query = f"UPDATE contact_group SET {settings} WHERE account_id = $1 AND id = $2 RETURNING id"
-        if await tx.fetchval(query, account, id, *chosen.values()) is None:
-            raise not_found(id)
-        if "is_locked_for_sending" in chosen:
+    await lock(tx, account, ids, "UPDATE")
+    query = f"UPDATE contact_group SET {settings} WHERE account_id = $1 AND id = ANY($2::uuid[]) RETURNING id"
+    found = [row["id"] for row in await tx.fetch(query, account, list(ids), *chosen.values())]
+    if "is_locked_for_sending" in chosen:
+        for id in found:
             await changes.add_group(tx, account, id)
-        return await get(tx, account, id)
+    return found
 
 
 async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_exist: bool = False, keep_contacts: bool = False) -> int:

@@ -62,7 +62,7 @@ async def make_plan(db: Database, account: AccountId, claim: Claim, table: Table
             return held.plan
         group, made = await _group(tx, account, held, now)
         targets, wanted = await _targets(tx, account, held, table, samples)
-        made_fields = await _make_properties(tx, account, targets, now)
+        made_fields = await _make_properties(tx, account, targets, table.columns if held.options.new_fields else (), now)
         for place, name in wanted.items():
             field = await fields.add(tx, account, name, now)
             targets[place] = str(field.id)
@@ -74,13 +74,16 @@ async def make_plan(db: Database, account: AccountId, claim: Claim, table: Table
         return plan
 
 
-async def _make_properties(tx: Transaction, account: AccountId, targets: list[str | None], now: datetime) -> list[int]:
-    """Put the fields of properties in their place; answers those that were made for it."""
+async def _make_properties(
+    tx: Transaction, account: AccountId, targets: list[str | None], columns: Sequence[str], now: datetime
+) -> list[int]:
+    """Put the fields of properties in their place; answers those that were made for it, which are called as the columns given."""
     asked = [target for target in targets if target in properties.LABELS]
     if not asked:
         return []
     before = {field.id for field in await fields.list_all(tx, account)}
-    found = await properties.make(tx, account, asked, now)
+    called = {target: column.strip() for target, column in zip(targets, columns, strict=False) if target in properties.LABELS}
+    found = await properties.make(tx, account, asked, now, called)
     targets[:] = [str(found[target]) if target in properties.LABELS else target for target in targets]
     return [found[name] for name in asked if found[name] not in before]
 

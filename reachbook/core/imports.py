@@ -16,7 +16,7 @@ from reachbook.core import accounts, fields, groups, headers, import_claims, ind
 from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, TooLargeError, invalid
 from reachbook.core.groups import Lockable
 from reachbook.core.headers import Known
-from reachbook.core.ids import AccountId
+from reachbook.core.ids import AccountId, new_id
 from reachbook.core.import_claims import Claim
 from reachbook.core.import_reading import OnMatch, Plan, Scope
 from reachbook.core.limits import IMPORT_BYTES, IMPORT_CHUNK_BYTES, NAME_LENGTH, UNDO_DAYS, UPLOAD_DAYS, VALUE_LENGTH
@@ -186,6 +186,22 @@ async def list_imports(db: Queries, account: AccountId, page: Page) -> Listed[Im
     return Listed([_read(row) for row in rows], await db.fetchval(f"SELECT count(*) FROM contact_import WHERE {LISTED}", account))
 
 
+NEWEST = f"""
+SELECT DISTINCT ON (group_id) group_id, {COLUMNS} FROM contact_import
+WHERE account_id = $1 AND group_id = ANY($2::uuid[]) AND started_at IS NOT NULL ORDER BY group_id, id DESC
+"""
+
+
+async def newest_into(db: Queries, account: AccountId, groups: Sequence[UUID]) -> Mapping[UUID, Import]:
+    """The import that was started last into each of the groups, if any was."""
+    found: dict[UUID, Import] = {}
+    for row in await db.fetch(NEWEST, account, list(groups)):
+        given = dict(row)
+        group = given.pop("group_id")
+        found[group] = _read(given)
+    return found
+
+
 async def checked(db: Queries, account: AccountId, asked: Options) -> Options:
     """The options with what they name found: group, region, fields. Raises InvalidError at the names of Options."""
     faults: list[Fault] = []
@@ -264,14 +280,35 @@ async def begin(db: Database, account: AccountId, id: UUID, event: str, options:
     Raises NotFoundError, ConflictError if the import's state does not allow it, InvalidError for the options.
     """
     async with db.transaction() as tx:
-        held = await hold(tx, account, id)
-        _refuse(held, event)
-        chosen = await checked(tx, account, held.options if options is None else options)
-        await tx.execute(CLEAR_ROWS, account, id)
-        started_at = now if event == "start" else None
-        await tx.execute(BEGIN, account, id, EVENTS[event][1], msgspec.json.encode(chosen).decode(), started_at, chosen.group)
-        await import_claims.offer(tx, account, id, now)
-        return await get(tx, account, id)
+        return await _begin(tx, account, id, event, options, now)
+
+
+async def _begin(tx: Transaction, account: AccountId, id: UUID, event: str, options: Options | None, now: datetime) -> Import:
+    held = await hold(tx, account, id)
+    _refuse(held, event)
+    chosen = await checked(tx, account, held.options if options is None else options)
+    await tx.execute(CLEAR_ROWS, account, id)
+    started_at = now if event == "start" else None
+    await tx.execute(BEGIN, account, id, EVENTS[event][1], msgspec.json.encode(chosen).decode(), started_at, chosen.group)
+    await import_claims.offer(tx, account, id, now)
+    return await get(tx, account, id)
+
+
+async def start_into(db: Database, account: AccountId, id: UUID, group: UUID | None, name: str, options: Options, now: datetime) -> UUID:
+    """Start an uploaded import into a group, or into a new one of this name; answers which. If that can't be, the import is gone.
+
+    Raises NotFoundError for an unknown group, ConflictError for one that is locked, InvalidError.
+    """
+    try:
+        async with db.transaction() as tx:
+            if group is None:
+                group = (await groups.create(tx, account, new_id(), groups.Draft(name=name), now)).id
+            await groups.get(tx, account, group)
+            await _begin(tx, account, id, "start", msgspec.structs.replace(options, group=group), now)
+            return group
+    except BaseException:
+        await forget(db, account, [id])
+        raise
 
 
 CANCEL = "UPDATE contact_import SET is_cancelling = true WHERE account_id = $1 AND id = $2"

@@ -4,7 +4,7 @@ An account gets the field when somebody first writes the property; then it is a 
 there by the label's name already becomes the property's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from reachbook.core import fields
@@ -47,25 +47,35 @@ UPDATE field SET property = $3 WHERE account_id = $1 AND name_key = $2 AND prope
 """
 
 
-async def make(tx: Transaction, account: AccountId, names: Iterable[str], now: datetime) -> dict[str, int]:
-    """The field of each property; those of `names` that have none get one. Before groups and contacts are locked."""
-    found = await fields_of(tx, account)
+HOLD = f"{KNOWN} ORDER BY id FOR KEY SHARE"
+
+
+async def make(tx: Transaction, account: AccountId, names: Iterable[str], now: datetime, called: Mapping[str, str] = {}) -> dict[str, int]:
+    """The field of each property; those of `names` that have none get one, by its label unless it is `called` something else.
+
+    None is deleted until the transaction ends: before groups and contacts are locked.
+    """
+    found = await _held(tx, account)
     missing = [name for name in names if name not in found]
     if not missing:
         return found
     await fields.hold_names(tx, account)
-    found = await fields_of(tx, account)
+    found = await _held(tx, account)
     for name in missing:
         if name not in found:
-            linked = await tx.fetchval(LINK, account, fields.key(LABELS[name]), name)
-            found[name] = linked or await _add(tx, account, name, now)
+            label = called.get(name, LABELS[name])
+            linked = await tx.fetchval(LINK, account, fields.key(label), name)
+            found[name] = linked or await _add(tx, account, name, label, now)
     return found
 
 
-async def _add(tx: Transaction, account: AccountId, name: str, now: datetime) -> int:
-    """A new field; under another name if the label is taken by the field of another property."""
+async def _held(tx: Transaction, account: AccountId) -> dict[str, int]:
+    return PREDEFINED | {row["property"]: row["id"] for row in await tx.fetch(HOLD, account)}
+
+
+async def _add(tx: Transaction, account: AccountId, name: str, label: str, now: datetime) -> int:
+    """A new field; under a longer name if its own is taken by the field of another property."""
     taken = {field.name.casefold() for field in await fields.list_all(tx, account)}
-    label = LABELS[name]
     while label.casefold() in taken:
         label += f" ({name})"
     return (await fields.add(tx, account, label, now, property=name)).id

@@ -271,11 +271,11 @@ async def of_groups(db: Queries, account: AccountId, groups: Sequence[UUID]) -> 
     return {group: summed(found) for group, found in (await states(db, account, groups)).items()}
 
 
-async def read(db: Queries, account: AccountId, groups: Sequence[UUID] = ()) -> States:
+async def read(db: Queries, account: AccountId, groups: Sequence[UUID] | None = None) -> States:
     """The contacts of the account, or those in any of the groups, by state. Several groups are looked through: a contact counts once."""
-    if len(groups) > 1:
+    if groups is not None and len(groups) != 1:
         return await _union(db, account, groups)
-    only = groups[0] if groups else NIL
+    only = NIL if groups is None else groups[0]
     return (await states(db, account, [only]))[only]
 
 

@@ -120,7 +120,8 @@ async def _total(db: Queries, account: AccountId, wanted: Mapping[Attribute, Seq
 def _read(row: Mapping[str, Any]) -> Subscriber:
     given = dict(row)
     opt_outs = {medium: reason for medium in Medium if (reason := given.pop(f"{medium}_opt_out")) is not None}
-    return Subscriber(**given, values=msgspec.json.decode(given.pop("field_values")), opt_outs=opt_outs)
+    values = msgspec.json.decode(given.pop("field_values"))
+    return Subscriber(**given, values=values, opt_outs=opt_outs)
 
 
 def _expression(name: Attribute, of_properties: Fields) -> str:

@@ -8,23 +8,27 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
 from reachbook.core.errors import ConflictError, NotFoundError, UnauthenticatedError, invalid
-from reachbook.core.ids import AccountId
+from reachbook.core.ids import AccountId, new_id
 from reachbook.core.limits import NAME_LENGTH
 from reachbook.database.queries import Queries, Record
 
 ACCOUNT_SCOPES = ("read", "write")
 INSTALLATION_SCOPES = ("gateway", "operator")
 SHORTEST_OWN_VALUE = 16
+ACCESS_SECONDS = 3_600
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token without its value. `account` is None for operator and gateway tokens."""
+    """A token without its value. `account` is None for operator and gateway tokens.
+
+    An access token has the id of the one that it was issued for.
+    """
 
     id: UUID
     account: AccountId | None
@@ -35,7 +39,7 @@ class Token(msgspec.Struct, frozen=True):
     revoked_at: datetime | None
 
 
-COLUMNS = "id, account_id, name, scopes, created_at, expires_at, revoked_at"
+COLUMNS = "coalesce(parent_id, id) AS id, account_id, name, scopes, created_at, expires_at, revoked_at"
 CREATE = """
 INSERT INTO access_token (hash, id, account_id, name, scopes, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id
@@ -76,6 +80,36 @@ def _check_scopes(account: AccountId | None, scopes: Sequence[str]) -> None:
     if unknown or not scopes:
         whose = "A token without an account" if account is None else "An account's token"
         raise invalid("scopes", f"{whose} takes the scopes {' and '.join(allowed)}, not {', '.join(unknown) or 'none'}")
+
+
+ISSUE = """
+WITH parent AS (
+    SELECT id, account_id, name, scopes, expires_at FROM access_token
+    WHERE hash = $1 AND id = $2 AND parent_id IS NULL AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $5) FOR SHARE
+)
+INSERT INTO access_token (hash, id, account_id, name, scopes, created_at, expires_at, parent_id)
+SELECT $3, $4, account_id, name, scopes, $5, least(expires_at, $6::timestamptz), id FROM parent RETURNING expires_at
+"""
+
+
+async def issue(db: Queries, id: UUID, value: str, now: datetime) -> tuple[str, datetime]:
+    """An access token for who knows a token's id and value (OAuth 2 client credentials), with its end: an hour, or that of the token.
+
+    It ends with the token that it was issued for. Raises UnauthenticatedError, which does not say what is wrong.
+    """
+    token = secrets.token_urlsafe(32)
+    ends_at = await db.fetchval(ISSUE, _hash(value), id, _hash(token), new_id(), now, now + timedelta(seconds=ACCESS_SECONDS))
+    if ends_at is None:
+        raise UnauthenticatedError("The client is unknown, its secret is wrong, or it is revoked.")
+    return token, ends_at
+
+
+PURGE = "DELETE FROM access_token WHERE parent_id IS NOT NULL AND expires_at < $1"
+
+
+async def purge(db: Queries, now: datetime) -> None:
+    """Forget access tokens that ended yesterday or before."""
+    await db.execute(PURGE, now - timedelta(days=1))
 
 
 FIND = f"SELECT hash, {COLUMNS} FROM access_token WHERE hash = ANY($1::bytea[])"
@@ -125,7 +159,7 @@ async def authenticate(finder: Finder, value: str, now: datetime) -> Token:
     return _token(row)
 
 
-LIST = f"SELECT {COLUMNS} FROM access_token WHERE account_id IS NOT DISTINCT FROM $1 ORDER BY id"
+LIST = f"SELECT {COLUMNS} FROM access_token WHERE account_id IS NOT DISTINCT FROM $1 AND parent_id IS NULL ORDER BY id"
 
 
 async def list_of(db: Queries, account: AccountId | None) -> Sequence[Token]:
@@ -133,7 +167,7 @@ async def list_of(db: Queries, account: AccountId | None) -> Sequence[Token]:
     return [_token(row) for row in await db.fetch(LIST, account)]
 
 
-REVOKE = "UPDATE access_token SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING id"
+REVOKE = "UPDATE access_token SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 OR parent_id = $1 RETURNING id"
 
 
 async def revoke(db: Queries, id: UUID, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Errors in the shape of CM's wire, which our own APIs have too: one table, one shape.
+"""Errors: one table of what core refuses, and the shape of CM's wire, which our own APIs have too.
 
 `{"message", "MessageDetail", "errors": [{"field", "message"}]}`: clients read lower-case `message` and capital `MessageDetail`.
 """
@@ -6,7 +6,7 @@
 # pyright: reportUnknownMemberType=false
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, cast, get_args, get_origin
 
 import msgspec
@@ -70,19 +70,26 @@ OTHERS = {
     405: "This method is not allowed here.",
     413: "The request is too large.",
 }
-DOCUMENTED = {
-    status: ResponseSpec(data_container=ErrorOut, description=description, generate_examples=False)
-    for status, description in {
-        400: "The request is invalid; `errors` names the fields.",
-        401: "No token, or one that is unknown, expired or revoked.",
-        403: "The token's scope or account does not allow this.",
-        404: "There is no such thing in this account.",
-        409: "The current state does not allow this.",
-        413: "More than the limits allow.",
-        503: "Not available at the moment; the same call may succeed later.",
-    }.items()
+STATUSES = {
+    400: "The request is invalid; `errors` names the fields.",
+    401: "No token, or one that is unknown, expired or revoked.",
+    403: "The token's scope or account does not allow this.",
+    404: "There is no such thing in this account.",
+    409: "The current state does not allow this.",
+    413: "More than the limits allow.",
+    503: "Not available at the moment; the same call may succeed later.",
 }
-"""What every handler may answer, for the OpenAPI document."""
+
+
+def documented(model: Any, statuses: Mapping[int, str] = STATUSES) -> dict[int, ResponseSpec]:
+    """What every handler of a dialect may answer, for its OpenAPI document."""
+    return {
+        status: ResponseSpec(data_container=model, description=description, generate_examples=False)
+        for status, description in statuses.items()
+    }
+
+
+DOCUMENTED = documented(ErrorOut)
 
 BODY_NAME = "reachbook.body"
 """Handler option: what a batch's rows are called in the fields of errors (`contacts[3].email`)."""
@@ -91,11 +98,29 @@ FIELD_NAMES = "reachbook.field_names"
 """Handler option: what the wire calls core's names here, where that is not what it calls them elsewhere."""
 
 
+class Refusal(NamedTuple):
+    """What a wire has to say: its status, the kind of error, what it is about, and the values at fault by the wire's names."""
+
+    status: int
+    message: str
+    detail: str
+    faults: Sequence[FaultOut] = ()
+
+
+def answer(refusal: Refusal, _: Request[Any, Any, Any] | None = None) -> Response[Any]:
+    """In the shape of CM's wire."""
+    status, message, detail, faults = refusal
+    return Response(ErrorOut(message, detail or message, list(faults) or UNSET), status_code=status)
+
+
 class Wire(NamedTuple):
-    """What differs: core's names as the wire writes them, and how the object that a path names is looked for (raises NotFoundError)."""
+    """What differs: core's names as the wire writes them, how the object that a path names is looked for (raises NotFoundError),
+    and the shape of the answer.
+    """
 
     names: Mapping[str, str]
     find: Callable[[AppRequest], Awaitable[None]]
+    shape: Callable[[Refusal, Request[Any, Any, Any]], Response[Any]] = answer
 
     def path(self, path: Path) -> Path:
         """A path in the wire's names."""
@@ -114,14 +139,17 @@ def handlers(wire: Wire) -> dict[Any, Any]:
         if status == 413:
             return Refused(request, TooLargeError("The body is larger than a request may be."), wire)
         message = OTHERS.get(status, "The request is invalid.")
-        return answer(status, message, error.detail or message)
+        return wire.shape(Refusal(status, message, error.detail or message), request)
+
+    def broke(request: AppRequest, error: Exception) -> Response[Any]:
+        return wire.shape(broken(request, error), request)
 
     return {
         ReachbookError: refused,
         UnavailableError: refused,
         ValidationException: refused,
         HTTPException: http_error,
-        Exception: broken,
+        Exception: broke,
     }
 
 
@@ -142,12 +170,12 @@ class Refused(Response[None]):
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await self._judge()
+            refusal = await self._judge()
         except Exception as error:
-            response = _from_table(error) if isinstance(error, tuple(TABLE)) else broken(self.request, error)
-        await response.to_asgi_response(None, self.request)(scope, receive, send)
+            refusal = _from_table(error) if isinstance(error, tuple(TABLE)) else broken(self.request, error)
+        await self.wire.shape(refusal, self.request).to_asgi_response(None, self.request)(scope, receive, send)
 
-    async def _judge(self) -> Response[ErrorOut]:
+    async def _judge(self) -> Refusal:
         request, error = self.request, self.error
         if isinstance(error, InvalidError | MalformedError | TooLargeError | ValidationException):
             await self._find_object()
@@ -182,34 +210,29 @@ def fault_name(path: Path) -> str:
     return name or "body"
 
 
-def _from_table(error: Exception) -> Response[ErrorOut]:
+def _from_table(error: Exception) -> Refusal:
     status, message = next(answer for kind, answer in TABLE.items() if isinstance(error, kind))
     if status >= 500:
         log.error("unavailable", exc_info=error)
-    return answer(status, message, error.message if isinstance(error, ReachbookError) else message)
+    return Refusal(status, message, error.message if isinstance(error, ReachbookError) else message)
 
 
-def _blamed(faults: list[FaultOut]) -> Response[ErrorOut]:
+def _blamed(faults: list[FaultOut]) -> Refusal:
     status, message = TABLE[InvalidError]
-    return answer(status, message, "; ".join(f"{fault.field}: {fault.message}" for fault in faults[:5]), faults)
+    return Refusal(status, message, "; ".join(f"{fault.field}: {fault.message}" for fault in faults[:5]), faults)
 
 
 def of_header(error: ReachbookError) -> Response[ErrorOut]:
     """What a header was refused for: answered without a look at the body, which may be on its way or read already."""
     if not isinstance(error, InvalidError):
-        return _from_table(error)
-    return _blamed([FaultOut(fault_name(path), reason) for path, reason in error.faults])
+        return answer(_from_table(error))
+    return answer(_blamed([FaultOut(fault_name(path), reason) for path, reason in error.faults]))
 
 
-def broken(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorOut]:
+def broken(request: Request[Any, Any, Any], error: Exception) -> Refusal:
     """A defect of ours: told in the log, not on the wire."""
     log.error("defect", exc_info=error, method=request.method, route=request.scope.get("path_template"))
-    return answer(500, "Something went wrong on our side.", "The answer's X-Request-Id names it in the log.")
-
-
-def answer(status: int, message: str, detail: str, faults: list[FaultOut] | None = None) -> Response[ErrorOut]:
-    """One error."""
-    return Response(ErrorOut(message, detail or message, faults or UNSET), status_code=status)
+    return Refusal(500, "Something went wrong on our side.", "The answer's X-Request-Id names it in the log.")
 
 
 EXPECTED = {"`int": "must be a whole number", "`bool": "must be true or false"}

@@ -56,15 +56,25 @@ def token_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     return value.strip() if scheme.lower() == "bearer" else connection.headers.get("x-cm-producttoken")
 
 
-async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], value: str | None) -> Token:
-    """Who calls, and may they read or write? Raises UnauthenticatedError, then ForbiddenError."""
+async def identify(connection: ASGIConnection[Any, Any, Any, Any], value: str | None) -> Token:
+    """Who calls. Raises UnauthenticatedError."""
     if not value:
         raise UnauthenticatedError("A token is required.")
     caller = await tokens.authenticate(connection.app.state.tokens, value.strip(), ids.now())
-    scope = "read" if connection.scope["method"] in READING else "write"  # type: ignore[typeddict-item]
+    connection.scope[CALLER] = caller  # type: ignore[literal-required]
+    return caller
+
+
+def authorise(caller: Token, scope: str) -> None:
+    """May the caller do this? Raises ForbiddenError."""
     if scope not in caller.scopes:
         raise ForbiddenError(f"The token has no scope {scope!r}.")
-    connection.scope[CALLER] = caller  # type: ignore[literal-required]
+
+
+async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], value: str | None) -> Token:
+    """Who calls, and may they read or write, as the method says? Raises UnauthenticatedError, then ForbiddenError."""
+    caller = await identify(connection, value)
+    authorise(caller, "read" if connection.scope["method"] in READING else "write")  # type: ignore[typeddict-item]
     return caller
 
 

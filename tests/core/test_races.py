@@ -350,7 +350,7 @@ async def test_indexers_at_once(db: Pool, account: AccountId, group: Group) -> N
     assert await db.fetchval("SELECT count(*) FROM indexing_backlog WHERE account_id = $1", account) == 0
     stored = await db.fetch("SELECT id, first_name, insertion, last_name, email, phone FROM contact WHERE account_id = $1", account)
     indexed = await db.fetch("SELECT contact_id, text FROM contact_search WHERE account_id = $1", account)
-    expected = {row["id"]: indexing.search_text(*list(row.values())[1:], None) for row in stored}
+    expected = {row["id"]: indexing.search_text(*list(row.values())[1:], None, None) for row in stored}
     assert {row["contact_id"]: row["text"] for row in indexed} == expected
     assert len(expected) > 800
     found = await search.search_contacts(db, account, "reader 7 13", Page(0, 100))

@@ -1,0 +1,617 @@
+"""Who can be reached and how long values are: what is told equals a count of the rows themselves, made here in plain Python.
+
+Held after any order of calls, between any two statements of a writer or a folder, among many of both at once, and after a migration.
+"""
+
+import asyncio
+import itertools
+import json
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
+
+from reachbook.core import changes, consent, contacts, fields, groups, ids, imports, limits, statistics, subscribers
+from reachbook.core.consent import Change, Reason, Source, TokenType
+from reachbook.core.counts import Counts
+from reachbook.core.drafts import Draft, Facts, FieldValue, WholeDraft
+from reachbook.core.errors import ConflictError, InvalidError, NotFoundError
+from reachbook.core.ids import NIL, AccountId
+from reachbook.core.import_reading import Plan
+from reachbook.core.statistics import Explained, Medium, Statistics, Unreachable, Use
+from reachbook.core.subscribers import SubscriberDraft
+from reachbook.database import migrate
+from reachbook.database.location import Location
+from reachbook.database.pool import Pool, open_pool
+from reachbook.database.queries import Database, Queries, Record
+from tests.core.book import change, email, new_account, phone
+from tests.core.importing import take_back
+
+ACTOR = UUID(int=7)
+REFUSALS = (NotFoundError, ConflictError, InvalidError)
+
+
+def examples(number: int, *phases: Phase) -> settings:
+    """So many of them."""
+    checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    return settings(max_examples=number, deadline=None, suppress_health_check=checks, phases=phases or tuple(Phase))
+
+
+# --- the count: what document 002 says of each row
+
+REACHED, DEACTIVATED, NO_ADDRESS = "reached", "deactivated", "no address"
+ADDRESSES = {
+    Medium.SMS: ["phone"],
+    Medium.EMAIL: ["email_key"],
+    Medium.VOICE: ["phone", "landline"],
+    Medium.VOICEMAIL: ["phone", "landline"],
+}
+MEASURED = ["first_name", "insertion", "last_name", "email", "phone", "landline", "fax"]
+PRIORITIES = [
+    (Medium.SMS, Medium.EMAIL, Medium.VOICE, Medium.VOICEMAIL),
+    (Medium.VOICEMAIL, Medium.VOICE, Medium.EMAIL, Medium.SMS),
+    (Medium.EMAIL, Medium.VOICE),
+    (Medium.VOICEMAIL,),
+]
+Told = tuple[Explained, list[Statistics]]
+"""The statistics with their reasons, and those by each of PRIORITIES."""
+
+
+@dataclass
+class Rows:
+    """An account's rows, all of one instant. `out` is what is opted out: (type, key) → reason."""
+
+    contacts: Sequence[Record]
+    groups: Mapping[UUID, Record]
+    out: Mapping[tuple[str, str], Reason]
+
+    def is_deactivated(self, contact: Record) -> bool:
+        """In any group that nothing is sent to."""
+        return any(self.groups[group]["is_locked_for_sending"] for group in contact["groups"])
+
+    def opt_out(self, contact: Record, medium: Medium) -> Reason | None:
+        """What any of its addresses is opted out for."""
+        reasons = (self.out.get((medium, contact[column])) for column in ADDRESSES[medium])
+        return next((reason for reason in reasons if reason is not None), None)
+
+    def verdict(self, contact: Record, medium: Medium, is_bypassed: bool) -> str:
+        """REACHED, or why not."""
+        if self.is_deactivated(contact):
+            return DEACTIVATED
+        if all(contact[column] is None for column in ADDRESSES[medium]):
+            return NO_ADDRESS
+        return (None if is_bypassed else self.opt_out(contact, medium)) or REACHED
+
+    def told(self, scope: Sequence[UUID] | None) -> Told:
+        """What there is to tell of the contacts in any of the groups, or with None of all."""
+        chosen = [contact for contact in self.contacts if scope is None or not set(scope).isdisjoint(contact["groups"])]
+        bypassing = {group for group in scope or () if self.groups[group]["bypass_opt_out"]}
+        verdicts = [
+            {medium: self.verdict(contact, medium, not bypassing.isdisjoint(contact["groups"])) for medium in Medium} for contact in chosen
+        ]
+        reaching = [[medium for medium in Medium if one[medium] == REACHED] for one in verdicts]
+        by_priorities = [
+            [next((medium for medium in priorities if medium in media), None) for media in reaching] for priorities in PRIORITIES
+        ]
+        unreachable = {medium: _unreachable([one[medium] for one in verdicts]) for medium in Medium}
+        return Explained(_figures(len(chosen), itertools.chain(*reaching)), unreachable), [
+            _figures(len(chosen), firsts) for firsts in by_priorities
+        ]
+
+    def counters(self) -> dict[UUID, Counts]:
+        """Of each group and the account (NIL)."""
+        sums: dict[UUID, Counts] = {}
+        for contact in self.contacts:
+            no_email, no_phone, landline = contact["email"] is None, contact["phone"] is None, contact["landline"] is not None
+            neither = no_email and no_phone
+            of_one = (True, no_email, no_phone, neither, no_phone and landline, neither and landline)
+            for group in (NIL, *contact["groups"]):
+                sums[group] = Counts(*map(sum, zip(sums.get(group, Counts()), of_one, strict=True)))
+        return sums
+
+    def lengths(self) -> Counter[tuple[str, int]]:
+        """How many values of each length a column or field has."""
+        values = [{name: contact[name] for name in MEASURED} | json.loads(contact["field_values"]) for contact in self.contacts]
+        return Counter((name, len(value)) for one in values for name, value in one.items() if value is not None)
+
+    def uses(self) -> dict[str, Use]:
+        """How many values a column or field has, and the longest."""
+        of_fields: dict[str, list[tuple[int, int]]] = {}
+        for (field, length), number in self.lengths().items():
+            of_fields.setdefault(field, []).append((number, length))
+        return {field: Use(sum(number for number, _ in of), max(length for _, length in of)) for field, of in of_fields.items()}
+
+    def blocked(self) -> dict[UUID, tuple[int, frozenset[UUID]]]:
+        """The contacts that an opt-out or a deactivated group keeps from something: state and groups."""
+        found: dict[UUID, tuple[int, frozenset[UUID]]] = {}
+        for contact in self.contacts:
+            reasons = {medium: self.opt_out(contact, medium) for medium in Medium}
+            if self.is_deactivated(contact) or any(reasons.values()):
+                found[contact["id"]] = self._state(contact, reasons), frozenset(contact["groups"])
+        return found
+
+    def _state(self, contact: Record, reasons: Mapping[Medium, Reason | None]) -> int:
+        bits = {"email": statistics.EMAIL, "phone": statistics.PHONE, "landline": statistics.LANDLINE}
+        state = sum(bit for column, bit in bits.items() if contact[column] is not None)
+        state += statistics.DEACTIVATED * self.is_deactivated(contact)
+        return state + sum(statistics.REASONS.index(reason) << statistics.SHIFTS[medium] for medium, reason in reasons.items())
+
+
+def _figures(total: int, reached: Iterable[Medium | None]) -> Statistics:
+    times = Counter(reached)
+    return Statistics(subscribers=total, **{str(medium): times[medium] for medium in Medium})
+
+
+def _unreachable(verdicts: Sequence[str]) -> Unreachable:
+    times = Counter(verdicts)
+    return Unreachable(times[DEACTIVATED], times[NO_ADDRESS], {reason: times[reason] for reason in Reason if times[reason]})
+
+
+CONTACTS = """
+SELECT *, ARRAY(SELECT m.group_id FROM membership m WHERE m.account_id = c.account_id AND m.contact_id = c.id) AS groups
+FROM contact c WHERE c.account_id = $1
+"""
+GROUPS = "SELECT id, is_locked_for_sending, bypass_opt_out FROM contact_group WHERE account_id = $1 ORDER BY id"
+OPTED_OUT = "SELECT type, key, reason FROM consent_token WHERE account_id = $1 AND is_active"
+
+
+async def rows_of(db: Queries, account: AccountId) -> Rows:
+    """Straight from the tables."""
+    of_groups = {row["id"]: row for row in await db.fetch(GROUPS, account)}
+    out = {(row["type"], row["key"]): Reason(row["reason"]) for row in await db.fetch(OPTED_OUT, account)}
+    return Rows(await db.fetch(CONTACTS, account), of_groups, out)
+
+
+# --- what is told, and what is kept
+
+
+async def told(db: Queries, account: AccountId, scope: Sequence[UUID] | None = None) -> Told:
+    """As the product counts."""
+    states = await statistics.read(db, account, scope)
+    return statistics.explained(states), [statistics.summed(states, priorities) for priorities in PRIORITIES]
+
+
+COUNTERS = f"""
+SELECT group_id, {", ".join(f"sum({name})::bigint" for name in Counts._fields)} FROM contact_count WHERE account_id = $1 GROUP BY group_id
+"""
+
+
+@asynccontextmanager
+async def at_one_instant(db: Database) -> AsyncGenerator[Queries]:
+    """All statements see the same commits."""
+    async with db.transaction() as tx:
+        await tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield tx
+
+
+async def assert_exact(db: Database, account: AccountId) -> None:
+    """Whatever is told at this instant is what a count of the rows gives."""
+    async with at_one_instant(db) as tx:
+        rows = await rows_of(tx, account)
+        known = list(rows.groups)
+        for scope in [None, *([group] for group in known), known[:2], known]:
+            assert await told(tx, account, scope) == rows.told(scope)
+        at_once = await statistics.of_groups(tx, account, [NIL, *known])
+        assert at_once == {group: rows.told(None if group == NIL else [group])[0].statistics for group in (NIL, *known)}
+        assert await statistics.uses(tx, account) == rows.uses()
+        counters = {group: Counts(*rest) for group, *rest in (row.values() for row in await tx.fetch(COUNTERS, account))}
+        assert {group: counts for group, counts in counters.items() if any(counts)} == rows.counters()
+
+
+BLOCKED = "SELECT contact_id, state, groups FROM blocked_contact WHERE account_id = $1"
+BLOCKED_COUNT = "SELECT group_id, state, contacts FROM blocked_count WHERE account_id = $1"
+VALUE_COUNT = "SELECT field, length, contacts FROM value_count WHERE account_id = $1"
+LEFT = "SELECT count(*) FROM contact_change WHERE account_id = $1"
+
+
+async def fold_everything(db: Database, account: AccountId) -> None:
+    """Until nothing is left, within bounds."""
+    for _ in range(1_000):
+        if not await statistics.fold(db, account) and not await db.fetchval(LEFT, account):
+            return
+    pytest.fail("folding has no end")
+
+
+async def assert_folded_is_exact(db: Database, account: AccountId) -> None:
+    """What is kept, once nothing is left to be folded, is what a count of the rows gives, and so is what is told then."""
+    await fold_everything(db, account)
+    async with at_one_instant(db) as tx:
+        rows = await rows_of(tx, account)
+        blocked = {row["contact_id"]: (row["state"], frozenset(row["groups"])) for row in await tx.fetch(BLOCKED, account)}
+        assert blocked == rows.blocked()
+        recount = Counter((group, state) for state, of_groups in blocked.values() for group in (NIL, *of_groups))
+        counted = {(row["group_id"], row["state"]): row["contacts"] for row in await tx.fetch(BLOCKED_COUNT, account)}
+        assert {key: number for key, number in counted.items() if number} == recount
+        assert {(row["field"], row["length"]): row["contacts"] for row in await tx.fetch(VALUE_COUNT, account)} == rows.lengths()
+    await assert_exact(db, account)
+
+
+# --- any order of calls
+
+Numbers = list[int]
+Person = tuple[WholeDraft, dict[str, str | None], Numbers | UnsetType, dict[Medium, Reason]]
+Step = tuple[Any, ...]
+"""The name of a method of Player, then its arguments."""
+
+EXISTING = {
+    "group": "SELECT id FROM contact_group WHERE account_id = $1 ORDER BY id",
+    "contact": "SELECT id FROM contact WHERE account_id = $1 ORDER BY id",
+    "field": "SELECT id FROM field WHERE account_id = $1 AND NOT is_predefined ORDER BY id",
+}
+
+
+class Player:
+    """Plays steps on an account. Numbers stand for the groups, contacts and fields that there are, by age and round and round."""
+
+    def __init__(self, db: Database, account: AccountId, caller: Database | None = None) -> None:
+        self.db, self.account, self.caller = db, account, caller or db
+
+    async def play(self, *steps: Step) -> None:
+        """One after the other; a refusal changes nothing."""
+        for name, *arguments in steps:
+            with suppress(*REFUSALS):
+                await getattr(self, name)(*arguments)
+
+    async def chosen(self, kind: str, numbers: Numbers) -> list[Any]:
+        rows = await self.db.fetch(EXISTING[kind], self.account)
+        return [rows[number % len(rows)]["id"] for number in numbers] if rows else []
+
+    async def drafted(self, person: Person) -> SubscriberDraft:
+        contact, properties, of_groups, opt_outs = person
+        into = UNSET if of_groups is UNSET else await self.chosen("group", of_groups)
+        return SubscriberDraft(contact, properties, into, opt_outs)
+
+    async def new_group(self) -> None:
+        await groups.create(self.caller, self.account, ids.new_id(), groups.Draft(name="Readers"), ids.now())
+
+    async def create(self, people: list[Person]) -> None:
+        drafts = [await self.drafted(person) for person in people]
+        await subscribers.create(self.caller, self.account, drafts, actor=ACTOR, now=ids.now())
+
+    async def upload(self, group: int, people: list[WholeDraft]) -> None:
+        for id in await self.chosen("group", [group]):
+            await contacts.upload(self.caller, self.account, id, people, now=ids.now())
+
+    async def add(self, group: int, person: WholeDraft) -> None:
+        for id in await self.chosen("group", [group]):
+            await contacts.add(self.caller, self.account, id, person, id=ids.new_id(), now=ids.now())
+
+    async def update(self, contact: int, person: WholeDraft, move_to: Numbers) -> None:
+        target = next(iter(await self.chosen("group", move_to)), None)
+        for id in await self.chosen("contact", [contact]):
+            await contacts.update(self.caller, self.account, id, person, now=ids.now(), move_to=target)
+
+    async def update_many(self, numbers: Numbers, person: Person) -> None:
+        chosen, draft = await self.chosen("contact", numbers), await self.drafted(person)
+        await subscribers.update(self.caller, self.account, chosen, draft, actor=ACTOR, now=ids.now())
+
+    async def move(self, of_groups: Numbers, numbers: Numbers, action: Literal["join", "leave"]) -> None:
+        chosen = await self.chosen("contact", numbers)
+        await subscribers.move(self.caller, self.account, await self.chosen("group", of_groups), chosen, action, ids.now())
+
+    async def delete(self, numbers: Numbers) -> None:
+        await contacts.delete(self.caller, self.account, await self.chosen("contact", numbers))
+
+    async def delete_groups(self, numbers: Numbers, keep_contacts: bool) -> None:
+        await groups.delete(self.caller, self.account, await self.chosen("group", numbers), keep_contacts=keep_contacts)
+
+    async def empty(self, group: int) -> None:
+        for id in await self.chosen("group", [group]):
+            await groups.empty(self.caller, self.account, id)
+
+    async def flag(self, group: int, flag: str, value: bool) -> None:
+        for id in await self.chosen("group", [group]):
+            await groups.update(self.caller, self.account, id, groups.Draft(**{flag: value}), ids.now())
+
+    async def tell(self, batch: list[Change]) -> None:
+        await consent.record(self.caller, self.account, batch, source=Source.API, actor=ACTOR, now=ids.now())
+
+    async def delete_field(self, field: int) -> None:
+        for id in await self.chosen("field", [field]):
+            await fields.delete(self.caller, self.account, id)
+
+    async def fold(self) -> None:
+        await statistics.fold(self.caller, self.account)
+
+
+WAITING_FOR_FOLDERS = {"delete_groups", "empty"}
+
+number = st.integers(0, 7)
+numbers = st.lists(number, max_size=3)
+some = st.lists(number, min_size=1, max_size=3)
+unset = st.just(UNSET)
+text = st.sampled_from([None, "Jo", "Bartholomew", "Zoë 🎈"])
+value = st.builds(FieldValue, field_id=st.sampled_from([6, 7]), value=text)
+values = unset | st.lists(value, max_size=2)
+person = st.builds(
+    WholeDraft, first_name=text, insertion=text, last_name=text, email=email, phone=phone, landline=phone, fax=phone, values=values
+)
+amended = st.builds(
+    WholeDraft,
+    first_name=unset | text,
+    last_name=unset | text,
+    email=unset | email,
+    phone=unset | phone,
+    landline=unset | phone,
+    fax=unset | phone,
+    values=values,
+)
+properties = st.dictionaries(st.sampled_from(["city", "field11"]), text, max_size=2)
+some_opt_outs = st.fixed_dictionaries({}, optional={medium: st.sampled_from(subscribers.MAY_BE[medium]) for medium in Medium})
+opt_outs = st.just({}) | some_opt_outs
+new_person = st.tuples(person, properties, unset | numbers, opt_outs)
+amended_person = st.tuples(amended, properties, unset | numbers, opt_outs)
+flags = st.sampled_from(["is_locked_for_sending", "is_locked_for_sending", "bypass_opt_out"])
+
+
+def _steps(**arguments: Sequence[st.SearchStrategy[Any]]) -> list[st.SearchStrategy[Step]]:
+    return [st.tuples(st.just(name), *strategies) for name, strategies in arguments.items()]
+
+
+of_writers = _steps(
+    create=[st.lists(new_person, min_size=1, max_size=4)],
+    upload=[number, st.lists(person, min_size=1, max_size=4)],
+    add=[number, person],
+    update=[number, amended, st.lists(number, max_size=1)],
+    update_many=[some, amended_person],
+    move=[some, some, st.sampled_from(["join", "leave"])],
+    delete=[some],
+    delete_groups=[st.lists(number, min_size=1, max_size=2), st.booleans()],
+    empty=[number],
+    flag=[number, flags, st.booleans()],
+    tell=[st.lists(change, min_size=1, max_size=6)],
+    delete_field=[number],
+    new_group=[],
+)
+of_folders = _steps(fold=[])
+step = st.one_of(*of_writers, *of_folders)
+write = st.one_of(*of_writers)
+BEGINNING: list[Step] = [
+    ("new_group",),
+    ("new_group",),
+    ("new_group",),
+    (
+        "create",
+        [
+            (WholeDraft(email="ann@example.com", phone="+31627100000"), {"city": "Delft"}, [0, 1], {}),
+            (WholeDraft(email="ann@example.com", landline="+32470123456"), {"field11": "Jo"}, [1], {}),
+            (WholeDraft(phone="+32470123456", landline="+31627100000"), {}, [2], {}),
+            (WholeDraft(landline="+12015550123"), {"city": "Assen"}, [0, 2], {}),
+            (WholeDraft(email="strasse@example.org", phone="+12015550123", landline="+12015550123"), {}, [0], {}),
+            (WholeDraft(last_name="Doe"), {}, UNSET, {}),
+        ],
+    ),
+]
+"""Contacts that share addresses, in one group, several and none."""
+
+
+async def begun(db: Database) -> Player:
+    """An account with something in it."""
+    player = Player(db, await new_account(db))
+    await player.play(*BEGINNING)
+    assert await db.fetchval("SELECT count(*) FROM contact WHERE account_id = $1", player.account) == 6
+    return player
+
+
+def fold_by_shares(patch: pytest.MonkeyPatch, size: int) -> None:
+    """A folder takes so many contacts at a time."""
+    usual = str(limits.FOLDED_CONTACTS)
+    assert usual in statistics.TAKE
+    patch.setattr(statistics, "TAKE", statistics.TAKE.replace(usual, str(size)))
+    patch.setattr(statistics, "FOLDED_CONTACTS", size)
+    patch.setattr(changes, "FOLDED_CONTACTS", size)
+
+
+@examples(25)
+@given(steps=st.lists(step, min_size=5, max_size=20), share=st.sampled_from([3, limits.FOLDED_CONTACTS]))
+async def test_after_any_order_of_calls(quiet: Pool, steps: list[Step], share: int) -> None:
+    player, bob = await begun(quiet), await new_account(quiet)
+    with pytest.MonkeyPatch.context() as patch:
+        fold_by_shares(patch, share)
+        for one in steps:
+            await player.play(one)
+            await assert_exact(quiet, player.account)
+        await assert_folded_is_exact(quiet, player.account)
+    await assert_sees_nothing(quiet, bob, player.account)
+
+
+NOBODY: Told = Rows([], {}, {}).told(None)
+
+
+async def assert_sees_nothing(db: Database, empty: AccountId, account: AccountId) -> None:
+    """An account without contacts has no figures, not even of another one's groups."""
+    foreign = [row["id"] for row in await db.fetch(GROUPS, account)]
+    for scope in [None, *([group] for group in foreign), foreign]:
+        assert await told(db, empty, scope) == NOBODY
+    assert await statistics.uses(db, empty) == {}
+    await fold_everything(db, empty)
+    for query in (BLOCKED, BLOCKED_COUNT, VALUE_COUNT):
+        assert await db.fetch(query, empty) == []
+
+
+@examples(8)
+@given(steps=st.lists(step, min_size=5, max_size=15))
+async def test_another_account_with_the_same_addresses_is_left_alone(quiet: Pool, steps: list[Step]) -> None:
+    alice, bob = await begun(quiet), await begun(quiet)
+    await bob.play(("tell", [Change(TokenType.VOICE, "+31627100000", True)]), ("flag", 1, "is_locked_for_sending", True))
+    of_bob = [None, *([group] for group in await bob.chosen("group", [0, 1, 2]))]
+    before = [await told(quiet, bob.account, scope) for scope in of_bob], await statistics.uses(quiet, bob.account)
+    await alice.play(*steps)
+    for _ in range(2):
+        assert ([await told(quiet, bob.account, scope) for scope in of_bob], await statistics.uses(quiet, bob.account)) == before
+        for group in await alice.chosen("group", [0, 1, 2]):
+            assert await told(quiet, bob.account, [group]) == NOBODY
+        await fold_everything(quiet, alice.account)
+    await assert_folded_is_exact(quiet, bob.account)
+
+
+async def test_figures_that_were_counted_by_hand(quiet: Pool) -> None:
+    """What the count above stands on: each of document 002's rules once, in figures."""
+    account = await new_account(quiet)
+    player = Player(quiet, account)
+    await player.play(("new_group",), ("new_group",), ("new_group",))
+    readers, staff, paused = await player.chosen("group", [0, 1, 2])
+    ann = WholeDraft(email="ann@example.com", phone="+31627100001"), {}, [0, 1], {Medium.EMAIL: Reason.SPAM}
+    bo = WholeDraft(email="bo@example.com", phone="+31627100002", landline="+31201234567"), {}, [0, 2], {Medium.SMS: Reason.CONTACT}
+    cas = WholeDraft(landline="+31201234568"), {}, [0], {}
+    dee = WholeDraft(phone="+31627100004", landline="+31201234569"), {}, [0], {Medium.SMS: Reason.USER}
+    eve = WholeDraft(first_name="Eve"), {}, [], {}
+    opt_outs = [Change(TokenType.VOICE, "+31201234569", True, Reason.CONTACT), Change(TokenType.WHATSAPP, "+31627100001", True)]
+    await player.play(("create", [ann, bo, cas, dee, eve]), ("tell", opt_outs))
+    await player.play(("flag", 1, "bypass_opt_out", True), ("flag", 2, "is_locked_for_sending", True))
+    in_turn = [Medium.EMAIL, Medium.SMS, Medium.VOICEMAIL]
+    for _ in range(2):
+        everybody = statistics.explained(await statistics.read(quiet, account))
+        assert everybody.statistics == Statistics(subscribers=5, sms=1, email=0, voice=2, voicemail=3)
+        assert everybody.unreachable == {
+            "sms": Unreachable(1, 2, {"user": 1}),
+            "email": Unreachable(1, 3, {"spam": 1}),
+            "voice": Unreachable(1, 1, {"contact": 1}),
+            "voicemail": Unreachable(1, 1, {}),
+        }
+        assert statistics.summed(await statistics.read(quiet, account), in_turn) == Statistics(5, sms=1, email=0, voice=0, voicemail=2)
+        assert await statistics.of_groups(quiet, account, [readers, staff, paused]) == {
+            readers: Statistics(subscribers=4, sms=1, email=0, voice=2, voicemail=3),
+            staff: Statistics(subscribers=1, sms=1, email=1, voice=1, voicemail=1),
+            paused: Statistics(subscribers=1, sms=0, email=0, voice=0, voicemail=0),
+        }
+        both = await statistics.read(quiet, account, [readers, staff])
+        assert statistics.summed(both) == Statistics(subscribers=4, sms=1, email=1, voice=2, voicemail=3)
+        assert statistics.summed(both, in_turn) == Statistics(subscribers=4, sms=0, email=1, voice=0, voicemail=2)
+        assert (await statistics.uses(quiet, account))["email"] == Use(contacts=2, longest=15)
+        await fold_everything(quiet, account)
+
+
+# --- between any two statements
+
+
+class Interrupted:
+    """A database of which one caller is interrupted before each statement and each commit."""
+
+    def __init__(self, queries: Any, interrupt: Callable[[], Awaitable[None]]) -> None:
+        self.queries, self.interrupt = queries, interrupt
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def call(*arguments: Any) -> Any:
+            await self.interrupt()
+            return await getattr(self.queries, name)(*arguments)
+
+        return call
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator["Interrupted"]:
+        async with self.queries.transaction() as tx:
+            yield Interrupted(tx, self.interrupt)
+            await self.interrupt()
+
+
+@examples(10)
+@given(steps=st.lists(write, min_size=3, max_size=8))
+async def test_folding_between_any_two_statements_of_a_writer(quiet: Pool, steps: list[Step]) -> None:
+    player = await begun(quiet)
+    account = player.account
+    interruptions = 0
+
+    async def fold() -> None:
+        nonlocal interruptions
+        interruptions += 1
+        await statistics.fold(quiet, account)
+        assert await told(quiet, account) == (await rows_of(quiet, account)).told(None)
+
+    player.caller = Interrupted(quiet, fold)
+    for one in steps:
+        await player.play(one)
+        await assert_exact(quiet, account)
+    await assert_folded_is_exact(quiet, account)
+
+
+@examples(15)
+@given(steps=st.lists(write, min_size=5, max_size=15), share=st.sampled_from([3, limits.FOLDED_CONTACTS]))
+async def test_writing_between_any_two_statements_of_a_folder(quiet: Pool, steps: list[Step], share: int) -> None:
+    player = await begun(quiet)
+    account, upcoming = player.account, iter(steps)
+    waiting: asyncio.Task[None] | None = None
+
+    async def write() -> None:
+        nonlocal waiting
+        if waiting is not None:  # for the folder's end, with locks that any other writer may wait for
+            return
+        one = next(upcoming, None)
+        if one is not None and one[0] in WAITING_FOR_FOLDERS:
+            waiting = asyncio.create_task(player.play(one))
+        elif one is not None:
+            await player.play(one)
+        await assert_exact(quiet, account)
+
+    with pytest.MonkeyPatch.context() as patch:
+        fold_by_shares(patch, share)
+        for _ in range(len(steps)):
+            await statistics.fold(Interrupted(quiet, write), account)
+            if waiting is not None:
+                await waiting
+                waiting = None
+            await assert_exact(quiet, account)
+        assert next(upcoming, None) is None
+        await assert_folded_is_exact(quiet, account)
+
+
+# --- many at once
+
+
+@asynccontextmanager
+async def meanwhile(*calls: Callable[[], Awaitable[Any]]) -> AsyncGenerator[None]:
+    """Each of the calls over and over while the block runs, and once more."""
+    is_over = asyncio.Event()
+
+    async def repeat(call: Callable[[], Awaitable[Any]]) -> None:
+        while not is_over.is_set():
+            await call()
+        await call()
+
+    async with asyncio.TaskGroup() as tasks:
+        for call in calls:
+            tasks.create_task(repeat(call))
+        try:
+            yield
+        finally:
+            is_over.set()
+
+
+@examples(6, Phase.generate)
+@given(
+    rounds=st.lists(st.lists(write, min_size=12, max_size=12), min_size=3, max_size=3),
+    share=st.sampled_from([3, limits.FOLDED_CONTACTS]),
+)
+async def test_many_writers_and_folders_at_once(quiet: Pool, rounds: list[list[Step]], share: int) -> None:
+    player = await begun(quiet)
+    account = player.account
+
+    async def fold() -> None:
+        await statistics.fold(quiet, account)
+
+    async def look() -> None:
+        await assert_exact(quiet, account)
+
+    with pytest.MonkeyPatch.context() as patch:
+        fold_by_shares(patch, share)
+        for steps in rounds:
+            await player.play(*BEGINNING[-1:])
+            gate = asyncio.Barrier(len(steps))
+
+            async def play(one: Step, gate: asyncio.Barrier = gate) -> None:
+                await gate.wait()
+                await player.play(one)
+
+            async with meanwhile(fold, fold, look):
+                await asyncio.gather(*map(play, steps))
+            await assert_exact(quiet, account)
+            await assert_folded_is_exact(quiet, account)
