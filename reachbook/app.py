@@ -17,7 +17,7 @@ from reachbook.core import figures, tokens
 from reachbook.database.errors import UnavailableError
 from reachbook.database.migrate import pending
 from reachbook.database.pool import Pool, open_pool
-from reachbook.dialects import cm_addressbook, digitaleo, own
+from reachbook.dialects import cm_addressbook, digitaleo, gateway, own
 from reachbook.http import house
 from reachbook.http.limits import Limits
 from reachbook.http.observe import Observed
@@ -27,6 +27,7 @@ REFERENCES = {
     "CM.com Addressbook v2": cm_addressbook.REFERENCE,
     "Digitaleo Contacts": digitaleo.REFERENCE,
     "Reachbook's own": own.REFERENCE,
+    "Reachbook for gateways": gateway.REFERENCE,
 }
 
 POOL = Gauge("reachbook_database_connections", "Connections of the web processes' pools.", ["state"], multiprocess_mode="livesum")
@@ -81,6 +82,9 @@ class Reachbook:
         finder = tokens.Finder(db)
         for dialect in (cm_addressbook, digitaleo, own):
             self._apps |= dict.fromkeys(dialect.PREFIXES, dialect.build(db, finder, __version__, limits))
+
+        to_gateways = gateway.build(db, finder, __version__, limits, self._settings.soft_bounce_days)
+        self._apps |= dict.fromkeys(gateway.PREFIXES, to_gateways)
 
         async def missing() -> list[str]:
             try:

@@ -34,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     statement_seconds: Seconds = 50.0
     stop_seconds: Count = 30
     body_megabytes: Count = 20
+    soft_bounce_days: Count = 5
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
 
@@ -52,6 +53,7 @@ HELP: dict[str, str] = {
     "statement_seconds": "Time for one statement in the database; less than request_seconds, so that the reason is told.",
     "stop_seconds": "Time that running requests get at a stop.",
     "body_megabytes": "Largest request body; a larger one is answered 413.",
+    "soft_bounce_days": "On how many distinct days of the last 30 mail to an address must bounce softly until it counts as a hard bounce.",
     "log_level": "debug, info, warning or error.",
     "log_format": "json (a line an event), text, or auto: text on a terminal.",
 }

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Self
+from uuid import UUID
 
 import httpx
 
@@ -96,6 +97,7 @@ class Client(httpx.AsyncClient):
 
     account: AccountId
     token: str
+    token_id: UUID
 
     async def group(self, **properties: Any) -> dict[str, Any]:
         """A new group."""
@@ -113,9 +115,10 @@ class Client(httpx.AsyncClient):
 async def new_client(db: Database, url: str, name: str, region: str | None, scopes: tuple[str, ...] = tokens.ACCOUNT_SCOPES) -> Client:
     """A client of a new account."""
     account = await accounts.create(db, ids.new_id(), name, region, ids.now())
-    token = await tokens.create(db, account.id, ids.new_id(), name=name, scopes=scopes, now=ids.now())
+    token_id = ids.new_id()
+    token = await tokens.create(db, account.id, token_id, name=name, scopes=scopes, now=ids.now())
     client = Client(base_url=f"{url}/addressbook/v2/accounts/{account.id}/", headers={"X-CM-PRODUCTTOKEN": token}, timeout=60, verify=False)
-    client.account, client.token = account.id, token
+    client.account, client.token, client.token_id = account.id, token, token_id
     return client
 
 

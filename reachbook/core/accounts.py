@@ -60,6 +60,11 @@ async def get(db: Queries, account: AccountId) -> Account:
     return Account(**row)
 
 
+async def exists(db: Queries, account: AccountId) -> bool:
+    """Whether there is such an account."""
+    return await db.fetchval("SELECT 1 FROM account WHERE id = $1", account) is not None
+
+
 async def region(tx: Queries, account: AccountId) -> str | None:
     """The account's default region for phone numbers."""
     return await tx.fetchval("SELECT region FROM account WHERE id = $1", account)

@@ -12,6 +12,7 @@ from reachbook.core.consent import TokenType
 from reachbook.core.contacts import ADDRESSES, FIRST_GROUP, reachable
 from reachbook.core.errors import ConflictError
 from reachbook.core.ids import AccountId
+from reachbook.core.statistics import IS_DEACTIVATED
 from reachbook.database.queries import Database, Record, Write
 from reachbook.database.values import Values
 
@@ -52,6 +53,7 @@ class Cursor(NamedTuple):
 
 LOCKED = "SELECT name FROM contact_group WHERE account_id = $1 AND id = ANY($2::uuid[]) AND is_locked_for_sending LIMIT 1"
 GROUPS = "SELECT id, bypass_opt_out FROM contact_group WHERE account_id = $1 AND id = ANY($2::uuid[]) ORDER BY id"
+ANY_LOCKED = "SELECT EXISTS (SELECT 1 FROM contact_group WHERE account_id = $1 AND is_locked_for_sending)"
 
 
 async def refuse_locked(db: Database, account: AccountId, selection: Selection) -> None:
@@ -74,23 +76,29 @@ async def dump(
     """Rows in the order of their ids: CSV lines (RFC 4180 but for the line end) without a header, or JSON objects a line in which
     absent values are left out and `id`, the first column, always is.
 
-    The statement that reads the contacts also reads the ledger (invariant 1). Call `refuse_locked` first.
+    The statement that reads the contacts also reads the ledger (invariant 1). Contacts that are in a deactivated group too are left out.
+    Call `refuse_locked` first.
     """
     values = Values(account)
     row = _csv_row(columns) if form.kind == "csv" else _json_row(columns, form)
-    query = _query(await db.fetch(GROUPS, account, list(selection.groups)), type, selection, cursor, row, values)
+    conditions = [f"NOT {IS_DEACTIVATED}"] if await db.fetchval(ANY_LOCKED, account) else []
+    if selection.reachable_only:
+        conditions.append(_has_address(type))
+    condition = "".join(f" AND {one}" for one in conditions)
+    query = _query(await db.fetch(GROUPS, account, list(selection.groups)), type, selection, condition, cursor, row, values)
     # JSON text has no raw control character, so with these as quote and delimiter COPY leaves it as it is.
     options = {"format": "csv"} if form.kind == "csv" else {"format": "csv", "quote": "\x01", "delimiter": "\x02"}
     await db.stream(query, values.bound, write, options)
 
 
-def _query(groups: Sequence[Record], type: TokenType, selection: Selection, cursor: Cursor, row: str, values: Values) -> str:
+def _query(
+    groups: Sequence[Record], type: TokenType, selection: Selection, condition: str, cursor: Cursor, row: str, values: Values
+) -> str:
     """The contacts of the selection, each once, in the order of their ids.
 
     Members of one group, the usual dump, are one join in the order of two indexes. Of several branches each ends at the cursor's `take`, so
     that a page costs a page. The cursor is said of both sides of a join: PostgreSQL derives equalities, but not this.
     """
-    condition = f"AND {_has_address(type)}" if selection.reachable_only else ""
     branches = [_members(group, type, condition, cursor, values) for group in groups]
     if selection.contacts or not branches:
         branches.append(_named(selection.contacts, type, condition, cursor, values))
@@ -114,7 +122,7 @@ def _named(contacts: Sequence[UUID], type: TokenType, condition: str, cursor: Cu
     return f"""
     FROM contact c LEFT JOIN LATERAL {FIRST_GROUP} m ON true
     LEFT JOIN contact_group g ON g.account_id = c.account_id AND g.id = m.group_id
-    WHERE c.account_id = $1 AND c.id = ANY({values.add(list(contacts), "uuid[]")}) AND NOT coalesce(g.is_locked_for_sending, false)
+    WHERE c.account_id = $1 AND c.id = ANY({values.add(list(contacts), "uuid[]")})
         AND {reachable(type, "coalesce(g.bypass_opt_out, false)")} {condition} {_after(cursor, "c.id", values)}
     ORDER BY c.id {_limit(cursor, values)}"""
 

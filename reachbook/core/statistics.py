@@ -455,8 +455,12 @@ ON CONFLICT (account_id, group_id, day) DO UPDATE SET taken_at = excluded.taken_
     sms = excluded.sms, email = excluded.email, voice = excluded.voice, voicemail = excluded.voicemail
 """
 HISTORY_PAGE = """
-SELECT day, taken_at, subscribers, sms, email, voice, voicemail FROM statistics_day
-WHERE account_id = $1 AND group_id = $2 AND day >= $3 AND day <= $4 ORDER BY day OFFSET $5 LIMIT $6
+SELECT day, taken_at, subscribers, sms, email, voice, voicemail FROM (
+    SELECT day, taken_at, subscribers, sms, email, voice, voicemail FROM statistics_day
+    WHERE account_id = $1 AND group_id = $2 AND day <> $7::date
+    UNION ALL
+    SELECT $7::date, $8::timestamptz, $9::bigint, $10::bigint, $11::bigint, $12::bigint, $13::bigint
+) d WHERE day >= $3 AND day <= $4 ORDER BY day OFFSET $5 LIMIT $6
 """
 
 
@@ -479,9 +483,14 @@ async def keep_day(db: Database, now: datetime) -> None:
 
 
 async def history(
-    db: Queries, account: AccountId, group: UUID | None, since: dt.date | None, until: dt.date | None, page: Page
+    db: Queries, account: AccountId, group: UUID | None, since: dt.date | None, until: dt.date | None, page: Page, now: datetime
 ) -> Sequence[Day]:
-    """The days from `since` to `until`, of the group or the account, oldest first; days on which nothing ran are missing."""
-    bounds = (since or dt.date.min, until or dt.date.max)
-    rows = await db.fetch(HISTORY_PAGE, account, group or NIL, *bounds, page.skip, page.take)
+    """The days from `since` to `until` (today), of the group or the account, oldest first; today as it is, days on which no worker ran
+    are missing.
+    """
+    today = now.date()
+    bounds = (since or dt.date.min, min(until or today, today))
+    figures = (await of_groups(db, account, [group or NIL]))[group or NIL]
+    values = (today, now, *msgspec.structs.astuple(figures))
+    rows = await db.fetch(HISTORY_PAGE, account, group or NIL, *bounds, page.skip, page.take, *values)
     return [Day(day, taken_at, Statistics(*figures)) for day, taken_at, *figures in (list(row.values()) for row in rows)]

@@ -1,4 +1,4 @@
-"""Request bodies of handlers: `dto=one(Model)` or `dto=batch(Model)` reads them with the tolerant reader.
+"""Request bodies of handlers: `dto=one(Model)`, `batch(Model)` or `one_or_many(Model)` reads them with the tolerant reader.
 
 The OpenAPI document describes the model; the handler's `data` is what the reader gives.
 """
@@ -66,6 +66,12 @@ def batch(model: type[msgspec.Struct]) -> type[Body]:
     """A body that is an array of objects; each row comes as the object or as its faults."""
     reader = Reader(model)
     return type(f"Batch{model.__name__}", (Body,), {"documented": list[model], "read": staticmethod(reader.batch)})
+
+
+def one_or_many(model: type[msgspec.Struct]) -> type[Body]:
+    """A body that is an object, or an array of them; each row comes as the object or as its faults."""
+    reader = Reader(model)
+    return type(f"Some{model.__name__}", (Body,), {"documented": model | list[model], "read": staticmethod(reader.some)})
 
 
 def charset_of(content_type: str) -> str:

@@ -66,6 +66,13 @@ class Reader(Generic[T]):
             raise InvalidError([Fault((), "must be an array")])
         return [self._row(index, row) for index, row in enumerate(_bounded(raw or []))]
 
+    def some(self, body: bytes, charset: str = "utf-8") -> Sequence[T | list[Fault]]:
+        """The same for a body that may also be one object without an array."""
+        raw = parse(body, charset)
+        if isinstance(raw, dict):
+            return [self._row(0, raw)]
+        return self.batch(body, charset)
+
     def _row(self, index: int, raw: Any) -> T | list[Fault]:
         faults: list[Fault] = []
         read = _read(raw, self._type, (index,), faults)

@@ -197,6 +197,8 @@ class Refused(Response[None]):
         """The field as the client wrote it; rows of a batch below the batch's name."""
         names: dict[str, str] = self.request.route_handler.opt.get(FIELD_NAMES, {})
         path = tuple(names.get(part, part) if isinstance(part, str) else part for part in path)
+        if isinstance(body, dict) and path and isinstance(path[0], int):
+            path = path[1:]  # one object instead of an array
         written = written_path(body, self.wire.path(path))
         batch = self.request.route_handler.opt.get(BODY_NAME)
         return fault_name((batch, *written) if batch and (not written or isinstance(written[0], int)) else written)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
-from reachbook.core import counts, idempotency, ids, imports, indexing, statistics, tokens
+from reachbook.core import bounces, counts, idempotency, ids, imports, indexing, statistics, tokens
 from reachbook.database.errors import UnavailableError
 from reachbook.database.queries import Database
 from reachbook.workers.imports import IMPORTS_AT_ONCE, sweep, work_on_next
@@ -53,6 +53,7 @@ async def purge(db: Database, _: asyncio.Event) -> int:
     await imports.purge(db, ids.now())
     await idempotency.purge(db, ids.now())
     await tokens.purge(db, ids.now())
+    await bounces.purge(db, ids.now())
     return 0
 
 

@@ -21,6 +21,8 @@ STATEMENTS = {
 # What is there before any account is known, or for all of them.
 INSTALLATION = {
     "accounts.create",
+    "bounces.purge",
+    "bounces.take_all",
     "accounts.list_all",
     "counts.fold",
     "figures.read",

@@ -519,11 +519,8 @@ class Interrupted:
 async def test_folding_between_any_two_statements_of_a_writer(quiet: Pool, steps: list[Step]) -> None:
     player = await begun(quiet)
     account = player.account
-    interruptions = 0
 
     async def fold() -> None:
-        nonlocal interruptions
-        interruptions += 1
         await statistics.fold(quiet, account)
         assert await told(quiet, account) == (await rows_of(quiet, account)).told(None)
 
@@ -615,3 +612,221 @@ async def test_many_writers_and_folders_at_once(quiet: Pool, rounds: list[list[S
                 await asyncio.gather(*map(play, steps))
             await assert_exact(quiet, account)
             await assert_folded_is_exact(quiet, account)
+
+
+async def test_opt_outs_while_contacts_with_these_addresses_come_move_and_go(quiet: Pool) -> None:
+    """Whoever commits last, no one is counted as he was before."""
+    player = await begun(quiet)
+    account, numbers = player.account, [f"+316271000{number:02}" for number in range(20)]
+
+    def tell(is_active: bool) -> list[Step]:
+        types = itertools.cycle([TokenType.SMS, TokenType.VOICE, TokenType.VOICEMAIL])
+        return [("tell", [Change(next(types), number, is_active)]) for number in numbers]
+
+    def come(group: int) -> list[Step]:
+        return [("create", [(WholeDraft(phone=phone, landline=other), {}, [group], {})]) for phone, other in itertools.pairwise(numbers)]
+
+    go: list[Step] = [("delete", [number, number + 30]) for number in range(20)]
+    wander: list[Step] = [("move", [number % 3], [number, number * 7], action) for number in range(20) for action in ("join", "leave")]
+    change: list[Step] = [("update", number, WholeDraft(phone=phone, landline=None), []) for number, phone in enumerate(numbers)]
+    pause: list[Step] = [("flag", number % 3, "is_locked_for_sending", number % 2 == 0) for number in range(12)]
+    close: list[Step] = [("new_group",), ("delete_groups", [1], True), ("new_group",), ("delete_groups", [0], False), ("empty", 1)]
+
+    async def fold() -> None:
+        await statistics.fold(quiet, account)
+
+    async def look() -> None:
+        await assert_exact(quiet, account)
+
+    for turn in range(3):
+        callers = [tell(turn != 1), tell(turn == 1), come(0), come(1), come(2), go, wander, change, pause, close]
+        gate = asyncio.Barrier(len(callers))
+
+        async def call(steps: list[Step], gate: asyncio.Barrier = gate) -> None:
+            await gate.wait()
+            await player.play(*steps)
+
+        async with meanwhile(fold, fold, fold, look):
+            await asyncio.gather(*map(call, callers))
+        await assert_exact(quiet, account)
+        await assert_folded_is_exact(quiet, account)
+    assert (await rows_of(quiet, account)).blocked()
+
+
+# --- more than a folder takes at a time
+
+
+async def test_a_large_group_is_exact_while_it_is_folded_a_share_at_a_time(quiet: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    fold_by_shares(monkeypatch, 5)
+    monkeypatch.setattr(statistics, "MANY", 5)
+    player = Player(quiet, await new_account(quiet))
+    people = [WholeDraft(phone=f"+316271000{number:02}", email="ann@example.com" if number % 3 else None) for number in range(31)]
+    await player.play(("new_group",), ("new_group",), ("upload", 0, people), ("upload", 1, people[:8]), ("move", [1], [5, 25], "join"))
+    await fold_everything(quiet, player.account)
+
+    async def shares_until_folded(*meanwhile: Step) -> int:
+        upcoming = iter(meanwhile)
+        for share in itertools.count(1):
+            await assert_exact(quiet, player.account)
+            assert await statistics.fold(quiet, player.account) <= 2 * 5
+            await assert_exact(quiet, player.account)
+            await player.play(*itertools.islice(upcoming, 1))
+            if not await quiet.fetchval(LEFT, player.account):
+                return share
+        raise AssertionError
+
+    paused: Step = ("flag", 0, "is_locked_for_sending", True)
+    await player.play(paused)
+    assert await quiet.fetchval(f"SELECT count(*) FROM ({BLOCKED}) b", player.account) == 0
+    assert await shares_until_folded() > 5
+    assert await quiet.fetchval(f"SELECT count(*) FROM ({BLOCKED}) b", player.account) == 31
+    await player.play(("flag", 0, "is_locked_for_sending", False))
+    # Members come and go on both sides of the place that has been reached; the groups change again before all of them are folded.
+    await shares_until_folded(
+        ("move", [0], [0, 1, 30], "leave"),
+        paused,
+        ("move", [0], [1, 2, 30], "join"),
+        ("tell", [Change(TokenType.SMS, "+31627100001", True), Change(TokenType.SMS, "+31627100029", True)]),
+        ("delete", [3, 28]),
+        ("flag", 1, "is_locked_for_sending", True),
+        ("flag", 0, "is_locked_for_sending", False),
+        ("delete_groups", [1], True),
+        paused,
+    )
+    await assert_folded_is_exact(quiet, player.account)
+
+
+async def test_a_folder_of_all_accounts_says_how_many_have_more(quiet: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    while await statistics.fold_all(quiet):
+        pass  # what other tests left
+    fold_by_shares(monkeypatch, 5)
+    alice, bob = await begun(quiet), Player(quiet, await new_account(quiet))
+    await alice.play(*BEGINNING[-1:])
+    await bob.play(("new_group",), ("upload", 0, [WholeDraft(first_name="Bo")]))
+    assert await statistics.fold_all(quiet) == 1
+    while await statistics.fold_all(quiet):
+        pass
+    for player in (alice, bob):
+        assert await quiet.fetchval(LEFT, player.account) == 0
+        await assert_folded_is_exact(quiet, player.account)
+
+
+async def test_one_folder_of_an_account_at_a_time(quiet: Pool) -> None:
+    player = await begun(quiet)
+    async with quiet.transaction() as tx:
+        await tx.execute(statistics.HOLD, player.account)
+        assert await statistics.fold(quiet, player.account) == 0
+        await assert_exact(quiet, player.account)
+    assert await statistics.fold(quiet, player.account) == 6
+    await assert_folded_is_exact(quiet, player.account)
+
+
+# --- what was there before
+
+
+@pytest.fixture
+async def old(embedded: Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Location]:
+    """A database that knows neither landlines nor statistics."""
+    name = f"old_{uuid4().hex}"
+    connection = await asyncpg.connect(embedded.owner_url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    here = Location(embedded.owner_url.replace("/postgres?", f"/{name}?"), embedded.app_url.replace("/postgres?", f"/{name}?"))
+    for file in ("0001_address_book.sql", "0002_imports.sql"):
+        (tmp_path / file).write_text((migrate.MIGRATIONS / file).read_text())
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate, "MIGRATIONS", tmp_path)
+        await migrate.migrate(here.owner_url)
+    yield here
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+ALICE, BOB = AccountId(UUID(int=0xA)), AccountId(UUID(int=0xB))
+OPEN, PAUSED, STAFF, IMPORT, AMENDED = (UUID(int=number) for number in range(1, 6))
+# Each of 30 contacts is in one group, those of STAFF in OPEN too; a third has an e-mail, most a phone, and Bob's are like Alice's.
+OLD_BOOK = f"""
+INSERT INTO account (id, name, region, created_at) VALUES ('{ALICE}', 'Alice', 'NL', now()), ('{BOB}', 'Bob', 'NL', now());
+INSERT INTO field (account_id, id, name, name_key, is_predefined, created_at) SELECT id, 6, 'Company', 'company', true, now() FROM account;
+INSERT INTO contact_group (account_id, id, name, name_key, is_locked_for_sending, bypass_opt_out, created_at, updated_at)
+SELECT a.id, g.id::uuid, 'Readers', 'readers', g.id = '{PAUSED}', g.id = '{STAFF}', now(), now()
+FROM account a, (VALUES ('{OPEN}'), ('{PAUSED}'), ('{STAFF}')) g (id);
+INSERT INTO contact (account_id, id, first_name, name_key, email, email_key, phone, phone_country, field_values, created_at, updated_at)
+SELECT a.id, lpad(n::text, 32, '0')::uuid, repeat('n', n), '', CASE WHEN n % 3 = 0 THEN 'Ann@example.com' END,
+    CASE WHEN n % 3 = 0 THEN 'ann@example.com' END, CASE WHEN n % 4 > 0 THEN '+316271000' || lpad((n % 7)::text, 2, '0') END, 'NL',
+    CASE WHEN n % 5 = 0 THEN '{{"6": "Acme"}}'::jsonb ELSE '{{}}' END, now(), now()
+FROM account a, generate_series(1, 30) n;
+INSERT INTO membership (account_id, group_id, contact_id, added_at)
+SELECT account_id, (ARRAY['{OPEN}', '{PAUSED}', '{STAFF}'])[row_number() OVER (PARTITION BY account_id ORDER BY id) % 3 + 1]::uuid, id, now()
+FROM contact;
+INSERT INTO membership (account_id, group_id, contact_id, added_at)
+SELECT account_id, '{OPEN}', contact_id, now() FROM membership WHERE group_id = '{STAFF}';
+INSERT INTO contact_count (account_id, group_id, id, contacts, empty_emails, empty_numbers, is_folded)
+SELECT m.account_id, g.id, gen_random_uuid(), count(DISTINCT c.id), count(DISTINCT c.id) FILTER (WHERE email IS NULL),
+    count(DISTINCT c.id) FILTER (WHERE phone IS NULL), true
+FROM membership m JOIN contact c ON c.account_id = m.account_id AND c.id = m.contact_id, unnest(ARRAY[m.group_id, '{NIL}']) g (id)
+GROUP BY 1, 2;
+INSERT INTO consent_token (account_id, type, key, value, value_key, is_active, reason, changed_at, version)
+SELECT '{ALICE}', t.type, t.key, t.key, t.key, t.is_active, t.reason, now(), 1 FROM (
+    VALUES ('email', 'ann@example.com', true, 'hardbounced'), ('sms', '+31627100001', true, 'user'), ('sms', '+31627100002', false, 'user'),
+        ('voice', '+31627100003', true, 'contact'), ('voicemail', '+31627100003', true, 'user'), ('rcs', '+31627100005', true, 'user')
+    UNION ALL SELECT 'sms', '+3161' || lpad(n::text, 7, '0'), true, 'user' FROM generate_series(1, 12000) n
+) t (type, key, is_active, reason);
+INSERT INTO consent_count (account_id, type, id, opted_out, opted_in)
+SELECT account_id, type, gen_random_uuid(), count(*) FILTER (WHERE is_active), count(*) FILTER (WHERE NOT is_active)
+FROM consent_token GROUP BY 1, 2;
+"""
+
+
+async def test_what_was_there_before_is_counted_after_a_migration(old: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = await asyncpg.connect(old.owner_url)
+    await owner.execute(OLD_BOOK)
+    await migrate.migrate(old.owner_url)
+    await owner.close()
+    pool = await open_pool(old.app_url, most=4, statement_seconds=60)
+    fold_by_shares(monkeypatch, 5)
+    try:
+        for account in (ALICE, BOB):
+            await assert_exact(pool, account)
+            assert await statistics.fold(pool, account) > 0
+            await assert_exact(pool, account)
+            await assert_folded_is_exact(pool, account)
+            player = Player(pool, account)
+            await player.play(("delete_groups", [1], False), ("tell", [Change(TokenType.EMAIL, "ann@example.com", False)]), *BEGINNING)
+            await assert_exact(pool, account)
+            await assert_folded_is_exact(pool, account)
+        assert len((await rows_of(pool, ALICE)).blocked()) > len((await rows_of(pool, BOB)).blocked())
+    finally:
+        await pool.close()
+
+
+OLD_IMPORT = """
+INSERT INTO contact_import (account_id, id, state, filename, options, plan, total_rows, last_row, done_rows, updated, actor, created_at)
+VALUES ($1, $2, 'done', 'contacts.csv', '{}', $3, 1, 2, 1, 1, $2, now())
+"""
+OLD_ROW = """
+INSERT INTO import_row (account_id, import_id, number, bucket, contact_id, applied_at, before)
+SELECT account_id, $2, 2, 'updated', id, updated_at, $4 FROM contact WHERE account_id = $1 AND id = $3
+"""
+
+
+async def test_an_import_of_before_a_migration_can_still_be_undone(old: Location) -> None:
+    owner = await asyncpg.connect(old.owner_url)
+    await owner.execute(OLD_BOOK)
+    before = ["Ann", "van", "Dam", "dam", "Before@example.com", "before@example.com", "+31627100009", "NL", '{"6":"Once"}']
+    plan = {"columns": ["Email"], "targets": ["email"], "match": ["phone"], "on_match": "update", "match_in": "account"}
+    plan |= {"region": "NL", "letters": True, "is_csv": True, "group": str(OPEN)}
+    contact = UUID("00000000-0000-0000-0000-000000000012")
+    await owner.execute(OLD_IMPORT, ALICE, IMPORT, json.dumps(plan))
+    await owner.execute(OLD_ROW, ALICE, IMPORT, contact, json.dumps([before, "2026-01-02T03:04:05.678Z", False]))
+    await migrate.migrate(old.owner_url)
+    await owner.close()
+    pool = await open_pool(old.app_url, most=4, statement_seconds=60)
+    try:
+        assert (await imports.get(pool, ALICE, IMPORT)).plan is not None
+        assert (await take_back(pool, ALICE, IMPORT)).restored == 1
+        (restored,) = [row for row in (await rows_of(pool, ALICE)).contacts if row["id"] == contact]
+        assert [restored[name] for name in contacts.OWN] == [*before[:8], None, None, '{"6": "Once"}']
+        await assert_exact(pool, ALICE)
+        await assert_folded_is_exact(pool, ALICE)
+    finally:
+        await pool.close()

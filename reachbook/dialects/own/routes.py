@@ -1,6 +1,7 @@
 """The endpoints of our own API. Argument names in camelCase are its path names."""
 
 import asyncio
+import datetime as dt
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIRespon
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from reachbook.core import exports, ids, import_reports, imports
+from reachbook.core import exports, groups, ids, import_reports, imports, statistics
 from reachbook.core.errors import ConflictError, NotFoundError, invalid
 from reachbook.core.exports import Format, Selection
 from reachbook.core.idempotency import LONGEST_KEY
@@ -27,7 +28,7 @@ from reachbook.core.imports import Import
 from reachbook.core.limits import IMPORT_BYTES
 from reachbook.dialects.own import wire
 from reachbook.dialects.own.auth import guard
-from reachbook.dialects.own.wire import ImportOut, OptionsIn, PreviewOut, ReportOut
+from reachbook.dialects.own.wire import DayOut, ExplainedOut, ImportOut, OptionsIn, PreviewOut, ReportOut
 from reachbook.http.body import one
 from reachbook.http.limits import UPLOAD
 from reachbook.http.paging import headers, page
@@ -333,6 +334,42 @@ async def export_contacts(
         await exports.export(request.db, request.account, selection, form, write)
 
     return Streamed(produce, exports.MEDIA_TYPES[form], _attachment(f"contacts.{form}"))
+
+
+Groups = Annotated[
+    list[UUID] | None,
+    QueryParameter(name="groupId", description="A group's contacts; repeated: those in any. All of the account's without."),
+]
+Since = Annotated[dt.date | None, QueryParameter(name="since", description="The first day, `2026-01-31` (UTC).")]
+Until = Annotated[dt.date | None, QueryParameter(name="until", description="The last day; today unless given.")]
+
+
+@get("/statistics", summary="Gets who can be reached, and why the others can't.", tags=["Statistics"])
+async def get_statistics(request: AppRequest, group_ids: Groups = None) -> ExplainedOut:
+    """`{"subscribers", "media": {"sms": {"reachable", "deactivated", "noAddress", "optedOut": {"contact": 3}}, …}}`, as of now.
+
+    For each medium the figures add up to `subscribers`.
+    """
+    for group in group_ids or ():
+        await groups.get(request.db, request.account, group)
+    return wire.explained_out(statistics.explained(await statistics.read(request.db, request.account, group_ids)))
+
+
+@get("/statistics/history", summary="Gets the statistics of each day.", tags=["Statistics"])
+async def get_history(
+    request: AppRequest,
+    group_id: Annotated[UUID | None, QueryParameter(name="groupId", description="A group; the account without.")] = None,
+    since: Since = None,
+    until: Until = None,
+    skip: Skip = None,
+    take: Take = None,
+) -> list[DayOut]:
+    """`[{"date", "subscribers", "sms", "email", "voice", "voicemail"}]`, oldest first: each day as it ended, today as it is now."""
+    if group_id is not None:
+        await groups.get(request.db, request.account, group_id)
+    asked = page(skip, take, default=100, most=1_000)
+    days = await statistics.history(request.db, request.account, group_id, since, until, asked, request.now)
+    return [wire.day_out(day) for day in days]
 
 
 def _attachment(name: str) -> dict[str, str]:

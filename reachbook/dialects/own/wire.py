@@ -1,5 +1,6 @@
 """The objects of our own API, in camelCase; instants with three digits and Z."""
 
+import datetime as dt
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast, get_args
@@ -12,6 +13,7 @@ from reachbook.core import headers, import_reports
 from reachbook.core.errors import Fault, InvalidError
 from reachbook.core.import_reading import OnMatch, Scope
 from reachbook.core.imports import BUCKETS, Import, Options
+from reachbook.core.statistics import Day, Explained
 
 Instant = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", examples=["2026-01-31T12:00:00.123Z"])]
 
@@ -272,3 +274,47 @@ def report_out(done: Import, path: str) -> ReportOut:
         undo=UndoOut(done.removed, done.restored, done.kept),
         kept_file=file("kept", done.kept),
     )
+
+
+class MediumOut(msgspec.Struct, rename="camel"):
+    """One medium: the figures add up to the subscribers."""
+
+    reachable: int
+    deactivated: Annotated[int, Meta(description="In a group that is locked for sending.")]
+    no_address: int
+    opted_out: Annotated[dict[str, int], Meta(description="By reason: contact, user, hardbounced, spam; those that there are.")]
+
+
+class ExplainedOut(msgspec.Struct):
+    """How many contacts there are, and how many each medium reaches."""
+
+    subscribers: int
+    media: Annotated[dict[str, MediumOut], Meta(description="sms, email, voice and voicemail.")]
+
+
+def explained_out(explained: Explained) -> ExplainedOut:
+    """The same by medium."""
+    reached = msgspec.structs.asdict(explained.statistics)
+    return ExplainedOut(
+        reached["subscribers"],
+        {
+            medium: MediumOut(reached[medium], rest.deactivated, rest.no_address, rest.opted_out)
+            for medium, rest in explained.unreachable.items()
+        },
+    )
+
+
+class DayOut(msgspec.Struct):
+    """The statistics of one day (UTC)."""
+
+    date: dt.date
+    subscribers: int
+    sms: int
+    email: int
+    voice: int
+    voicemail: int
+
+
+def day_out(day: Day) -> DayOut:
+    """One day."""
+    return DayOut(day.day, *msgspec.structs.astuple(day.statistics))
