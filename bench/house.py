@@ -23,7 +23,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from reachbook.core import accounts, contacts, groups, ids, indexing, tokens
+from reachbook.core import accounts, changes, contacts, counts, groups, ids, indexing, tokens
 from reachbook.core.drafts import Asker, Draft, Facts, FieldValue, check
 from reachbook.core.ids import AccountId
 from reachbook.database.location import Location, locate
@@ -131,12 +131,16 @@ async def fill(db: Pool, owner_url: str, book: Book, count: int) -> None:
             texts = [(book.account, id, contacts.search_text(row)) for id, row in zip(made, rows, strict=True)]
             await connection.copy_records_to_table("contact_search", records=texts, columns=indexing.COLUMNS)
             for group in (book.group, ids.NIL):
-                counted = [(book.account, group, ids.new_id(), len(rows), 0, 0, False)]
-                await connection.copy_records_to_table("contact_count", records=counted)
+                counted = [(book.account, group, ids.new_id(), *counts.of_facts(rows))]
+                await connection.copy_records_to_table("contact_count", records=counted, columns=counts.COLUMNS)
+            lengths = changes.columns(changes.lengths_of(rows))
+            await connection.execute(changes.ADD, book.account, ids.new_id(), len(rows), None, made[0], made[-1], *lengths)
             for type, column in (("sms", "phone"), ("email", "email_key")):
                 keys = sorted({getattr(row, column) for row in rows[::OPTED_OUT]})
                 out = [(book.account, type, key, key, key, True, None, "user", None, now, 1) for key in keys]
                 await connection.copy_records_to_table("consent_token", records=out)
+                told = "INSERT INTO contact_change (account_id, id, size, keys) VALUES ($1, $2, $3, $4)"
+                await connection.execute(told, book.account, ids.new_id(), len(keys), keys)
     await connection.close()
 
 

@@ -1,0 +1,81 @@
+"""Every route of every dialect, from the apps themselves, so that a new one is walked without anybody adding it here.
+
+One that names a new kind of object, or belongs to no account, fails until this file says what it is.
+"""
+
+from typing import Any
+
+from tests.isolation.world import OPTED_OUT, WORD, Request, World
+from tests.routes import CM_ADDRESSBOOK, DIGITALEO, OWN
+
+BASE = "/addressbook/v2/accounts/{accountId}"
+V1 = "/addressbook/v1.0"
+OWN_BASE = "/v1/accounts/{accountId}"
+DIGITALEO_BASE = "/digitaleo/rest"
+READING = ("GET", "HEAD", "OPTIONS")
+OBJECTS = ("groupId", "contactId", "fieldId", "importId")
+OF_READY = ("/preview", "/start", "/cancel")
+"""Routes whose import must not have been started yet."""
+WALKED = {"cm_addressbook": CM_ADDRESSBOOK, "digitaleo": DIGITALEO, "own": OWN}
+REFERENCES = ("/addressbook/v2/reference", f"{DIGITALEO_BASE}/reference", "/v1/reference")
+
+
+def kind_of(path: str) -> str:
+    """Whom a route belongs to. Everything is somebody's account's unless a line here says otherwise."""
+    if path.startswith((f"{BASE}/", f"{OWN_BASE}/")):
+        return "account"
+    if path == "/echo/v1.0/sso2":
+        return "token"  # tells whether the token is good, and nothing else
+    if path == "/oauth/token":
+        return "credentials"  # gives a token for an id and a secret
+    if any(path == reference or path.startswith(f"{reference}/") for reference in REFERENCES):
+        return "public"  # documentation: the same for everybody
+    if path.startswith(f"{DIGITALEO_BASE}/"):
+        return "caller"  # the account is the token's, the path names none
+    raise AssertionError(f"{path} belongs to no account: say here what it is")
+
+
+def routes(kind: str) -> list[tuple[str, str]]:
+    """(method, path template) of the apps' routes of this kind."""
+    apps = WALKED.values()
+    every = sorted((method, route.path_format) for app in apps for route in app.routes for method in route.methods)  # type: ignore[union-attr]
+    return [(method, path) for method, path in every if kind_of(path) == kind]
+
+
+def named(value: str) -> str:
+    """A method or a path, short, as part of a test's name."""
+    return value.removeprefix(BASE)
+
+
+def requests(method: str, path: str, account: str, world: World) -> list[Request]:
+    """Every way to ask for a route with what Alice has."""
+    unknown = set(names(path)) - {"accountId"} - set(world.parameters)
+    assert not unknown, f"give Alice one of {unknown}"
+    make = _own_requests if path.startswith(OWN_BASE) else _cm_requests
+    return make(method, path, account, world)
+
+
+def _cm_requests(method: str, path: str, account: str, world: World) -> list[Request]:
+    """By the v2 and the v1.0 path; what writes with a body that is an object and one that is an array."""
+    ours = world.parameters
+    query = {"groupIds": ours["groupId"], "contactIds": ours["contactId"], "q": WORD, "query": WORD, "includeHidden": "true"}
+    row = {"name": "Taken", "firstName": "Mallory", "type": "sms", "value": OPTED_OUT, "isActive": False, "message": "Taken over"}
+    bodies: list[Any] = [None] if method in READING else [row, [row]]
+    rest = path.removeprefix(BASE).format(**ours)
+    urls = [(BASE.format(accountId=account) + rest, query), (V1 + rest, query | {"accountId": account})]
+    return [Request(method, url, asked, body) for url, asked in urls for body in bodies]
+
+
+def _own_requests(method: str, path: str, account: str, world: World) -> list[Request]:
+    """With the token in either header; by group and by search; an upload has a file for its body."""
+    ours = world.parameters | ({"importId": world.ready} if path.endswith(OF_READY) else {})
+    url = path.format(**ours | {"accountId": account})
+    queries = [{"groupId": ours["groupId"], "format": "csv"}, {"search": WORD}]
+    is_upload = method not in READING and path.endswith("/imports")
+    json = None if method in READING or is_upload else {"groupId": ours["groupId"], "groupName": "Taken"}
+    content = b"Phone\n+31627100005\n" if is_upload else None
+    return [Request(method, url, query, json, content, is_bearer) for query in queries for is_bearer in (True, False)]
+
+
+def names(path: str) -> list[str]:
+    return [part[1:-1] for part in path.split("/") if part.startswith("{")]

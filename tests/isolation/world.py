@@ -1,0 +1,69 @@
+"""What Alice has, and how one asks for it."""
+
+from typing import Any, NamedTuple
+
+import asyncpg
+import httpx
+
+from tests.support import HOUSEKEEPING, Client
+
+PHONE, OPTED_OUT, EMAIL, WORD = "+31627100001", "+31627100002", "wonderland@alice.example", "wonderland"
+
+
+class World(NamedTuple):
+    """What Alice has: path parameters that name it, and strings that only she may read."""
+
+    parameters: dict[str, str]
+    ready: str
+    """An import that can be started; `importId` is one that is done."""
+    secrets: set[str]
+
+
+async def everything_of(owner: asyncpg.Connection, alice: Client) -> dict[str, Any]:
+    """All rows of Alice's account in every table that has accounts, and her figures."""
+    tables = await owner.fetch(
+        "SELECT table_name AS name FROM information_schema.columns WHERE column_name = 'account_id' AND table_schema = 'public'"
+    )
+    names = {table["name"] for table in tables} - HOUSEKEEPING
+    assert {"contact", "contact_group", "membership", "field", "consent_token", "consent_history", "access_token"} <= names
+    assert {"contact_import", "import_row", "import_chunk"} <= names
+    rows = {
+        name: sorted(map(str, await owner.fetch(f"SELECT * FROM {name} WHERE account_id = $1", alice.account))) for name in sorted(names)
+    }
+    assert all(rows[name] for name in ("contact", "membership", "field", "consent_history", "contact_import", "import_row", "import_chunk"))
+    groups = await alice.get("groups", params={"includeHidden": "true"})
+    return rows | {"account": str(await owner.fetch("SELECT * FROM account WHERE id = $1", alice.account)), "groups": groups.json()}
+
+
+class Request(NamedTuple):
+    """One way to ask for a route."""
+
+    method: str
+    url: str
+    query: dict[str, str]
+    json: Any = None
+    content: bytes | None = None
+    is_bearer: bool = False
+    form: dict[str, str] | None = None
+    file: bytes | None = None
+    """A part of the form."""
+
+    async def send(self, http: httpx.AsyncClient, token: str | None) -> httpx.Response:
+        """Ask with this token."""
+        headers = {"Authorization": f"Bearer {token}"} if self.is_bearer else {"X-CM-PRODUCTTOKEN": str(token)}
+        headers = {} if token is None else headers
+        return await http.request(self.method, self.url, params=self.query, headers=headers, **self._body())
+
+    def _body(self) -> dict[str, Any]:
+        file = {"contactFile": ("guests.csv", self.file)} if self.file else None
+        given = {"content": self.content, "json": self.json, "data": self.form, "files": file}
+        return {name: value for name, value in given.items() if value}
+
+    def says(self, text: str) -> bool:
+        """Whether the request itself holds the text: an answer may repeat what it was asked."""
+        return text in f"{self.url} {self.query} {self.json} {self.form}"
+
+
+def told(response: httpx.Response) -> str:
+    """Everything an answer says."""
+    return f"{response.headers} {response.text}"
