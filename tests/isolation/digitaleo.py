@@ -119,13 +119,18 @@ TAKEN: dict[str, dict[str, Any]] = {
             {"id": hers.contact}, {"listId": hers.list}, {"listIds": hers.list}, {"email": hers.email}, {"mobile": hers.phone}
         ),
         "create": _created_contacts,
-        "update": lambda hers: _nothing({"id": hers.contact, "metaData": {"id": hers.contact, "firstName": "Mallory", "smsOptout": "contact"}}),
+        "update": lambda hers: _nothing(
+            {"id": hers.contact, "metaData": {"id": hers.contact, "firstName": "Mallory", "smsOptout": "contact"}}
+        ),
         "import": lambda hers: [({"listId": hers.list, "id": hers.contact}, "refused")],
         "delete": lambda hers: _nothing({"id": hers.contact}),
     },
     "lists": {
         "read": lambda hers: _nothing({"id": hers.list, "properties": "DEFAULT,stats,importErrors"}, {"name": hers.name}),
-        "create": lambda hers: [({"id": hers.list, "name": "Taken"}, "his own"), ({"lists": [{"id": hers.list, "name": "Taken"}]}, "his own")],
+        "create": lambda hers: [
+            ({"id": hers.list, "name": "Taken"}, "his own"),
+            ({"lists": [{"id": hers.list, "name": "Taken"}]}, "his own"),
+        ],
         "update": lambda hers: _nothing({"id": hers.list, "metaData": {"id": hers.list, "name": "Taken", "description": "Taken"}}),
         "contactremove": _members,
         "contactadd": _members,

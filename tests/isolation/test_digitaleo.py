@@ -3,8 +3,7 @@
 Bob names Alice's contacts, lists and opt-outs in every parameter of every action, by every verb, in the query, a form and a JSON body.
 """
 
-import base64
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import httpx
@@ -12,8 +11,8 @@ import pytest
 
 from reachbook.core import ids, tokens
 from reachbook.database.pool import Pool
-from tests.isolation.digitaleo import ALIAS, ORDER, Ask, Objects, asks, objects, resource_of, ways
-from tests.isolation.walk import DIGITALEO_BASE, named, routes
+from tests.isolation.digitaleo import ALIAS, Ask, Objects, asks, objects, resource_of, ways
+from tests.isolation.walk import BASE, DIGITALEO_BASE, named, routes
 from tests.isolation.world import Request, World, everything_of, told
 from tests.support import Client
 
@@ -106,7 +105,9 @@ async def test_reads_that_name_nothing(path: str, bob: Client, anonymous: httpx.
             assert answer.json() == {"subscribers": "1", "sms": "1", "email": "0", "voice": "1", "voicemail": "1"}
 
 
-async def test_her_ids_among_his_own(alice: Client, bob: Client, anonymous: httpx.AsyncClient, owner: asyncpg.Connection, world: World) -> None:
+async def test_her_ids_among_his_own(
+    alice: Client, bob: Client, anonymous: httpx.AsyncClient, owner: asyncpg.Connection, world: World
+) -> None:
     """Hers are as good as unknown, his are found."""
     hers, his = world.parameters, await objects(bob, 1)
     before = await everything_of(owner, alice)
@@ -129,13 +130,15 @@ async def test_her_ids_among_his_own(alice: Client, bob: Client, anonymous: http
     assert await everything_of(owner, alice) == before
 
 
-async def test_her_objects_with_his(alice: Client, bob: Client, anonymous: httpx.AsyncClient, owner: asyncpg.Connection, world: World) -> None:
+async def test_her_objects_with_his(
+    alice: Client, bob: Client, anonymous: httpx.AsyncClient, owner: asyncpg.Connection, world: World
+) -> None:
     """Her contact does not get into his list, nor his contact into hers."""
     hers, his = world.parameters, await objects(bob, 1)
     before = await everything_of(owner, alice)
-    for list, contact in ((his.list, hers["contactId"]), (hers["groupId"], his.contact)):
+    for group, contact in ((his.list, hers["contactId"]), (hers["groupId"], his.contact)):
         for action in ("contactadd", "contactremove"):
-            given = {"action": action, "id": list, "metaData": {"contactIds": contact}}
+            given = {"action": action, "id": group, "metaData": {"contactIds": contact}}
             answer = await Request("PUT", f"{DIGITALEO_BASE}/lists", {}, given, is_bearer=True).send(anonymous, bob.token)
             assert answer.json() == {"count": 0}
     assert await everything_of(owner, alice) == before
@@ -144,7 +147,10 @@ async def test_her_objects_with_his(alice: Client, bob: Client, anonymous: httpx
 @pytest.mark.parametrize("resource", ["contacts", "lists", "optouts", "statistics"])
 async def test_foreign_ids_are_as_unknown_ones(resource: str, alice: Client, bob: Client, anonymous: httpx.AsyncClient) -> None:
     """The answer to something of hers is that to something that never was."""
-    hers, never = await objects(alice, 1), Objects(str(ids.new_id()), "Tea party 9", str(ids.new_id()), "+31627100109", "hatter9@alice.example")
+    hers, never = (
+        await objects(alice, 1),
+        Objects(str(ids.new_id()), "Tea party 9", str(ids.new_id()), "+31627100109", "hatter9@alice.example"),
+    )
     path = f"{DIGITALEO_BASE}/{resource}"
     for foreign, unknown in zip(*(asks("POST", path, "json by action", of) for of in (hers, never)), strict=True):
         if foreign.expected != "his own":
@@ -160,20 +166,85 @@ def without(text: str, of: Objects) -> str:
     return text
 
 
-def test_every_action_has_its_place() -> None:
-    for path in {path for _, path in WALKED}:
-        assert {ask.action for way in ways("POST", path) for ask in asks("POST", path, way, Objects(*"abcde"))} <= set(ORDER)
-
-
 # --- client credentials
 
 
-def credentials(id: object, secret: str) -> list[Request]:
-    """The ways to send them."""
-    given = {"grant_type": "client_credentials", "client_id": str(id), "client_secret": secret}
-    as_parts = "".join(f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in given.items()) + "--x--\r\n"
-    return [
-        Request("POST", TOKEN, {}, form=given),
-        Request("POST", TOKEN, {}, given),
-        Request("POST", TOKEN, given),
-    ]
+class Credentials(NamedTuple):
+    """One way to send them: as parameters, or (RFC 6749, 2.3.1) in the header."""
+
+    place: str
+    id: object
+    secret: str
+
+    async def send(self, http: httpx.AsyncClient) -> httpx.Response:
+        """Ask for a token."""
+        given = {"grant_type": "client_credentials", "client_id": str(self.id), "client_secret": self.secret}
+        if self.place == "header":
+            return await http.post(TOKEN, data={"grant_type": "client_credentials"}, auth=(str(self.id), self.secret))
+        if self.place == "multipart":
+            return await http.post(TOKEN, files={name: (None, value) for name, value in given.items()})
+        return await http.post(TOKEN, **{{"query": "params", "form": "data", "json": "json"}[self.place]: given})
+
+
+CREDENTIALS_IN = ("form", "multipart", "json", "query", "header")
+
+
+def test_the_only_route_of_credentials_is_walked() -> None:
+    assert routes("credentials") == [("OPTIONS", TOKEN), ("POST", TOKEN)]
+
+
+@pytest.mark.parametrize("place", CREDENTIALS_IN)
+async def test_an_id_with_anothers_secret(
+    place: str, alice: Client, bob: Client, anonymous: httpx.AsyncClient, owner: asyncpg.Connection
+) -> None:
+    before = await owner.fetchval("SELECT count(*) FROM access_token WHERE account_id = ANY($1)", [alice.account, bob.account])
+    unknown = await Credentials(place, ids.new_id(), bob.token).send(anonymous)
+    assert unknown.status_code == 401
+    for id, secret in (
+        (bob.token_id, alice.token),
+        (alice.token_id, bob.token),
+        (alice.account, alice.token),
+        (alice.token_id, "no such secret"),
+        (alice.token_id, str(alice.token_id)),
+        (f"{alice.token_id},{bob.token_id}", bob.token),
+    ):
+        answer = await Credentials(place, id, secret).send(anonymous)
+        assert answer.status_code == 401, answer.text
+        assert answer.json()["error"] == "invalid_client"
+        assert "access_token" not in answer.json()
+        assert not [text for text in (alice.token, bob.token, str(alice.account)) if text in told(answer)]
+    swapped = await Credentials(place, bob.token_id, alice.token).send(anonymous)
+    assert swapped.text == unknown.text  # whether the id or the secret is wrong, or both are good ones of others, is not told
+    after = await owner.fetchval("SELECT count(*) FROM access_token WHERE account_id = ANY($1)", [alice.account, bob.account])
+    assert after == before
+
+
+@pytest.mark.parametrize("place", CREDENTIALS_IN)
+async def test_a_token_is_of_the_account_of_its_credentials(
+    place: str, alice: Client, bob: Client, anonymous: httpx.AsyncClient, world: World
+) -> None:
+    hers, his = [(await Credentials(place, one.token_id, one.token).send(anonymous)).json()["access_token"] for one in (alice, bob)]
+    request = Request("GET", f"{DIGITALEO_BASE}/contacts", {"id": world.parameters["contactId"]}, is_bearer=True)
+    assert [len(what(await request.send(anonymous, token))) for token in (hers, his)] == [1, 0]
+    url = BASE.format(accountId=alice.account) + "/groups"
+    assert [(await Request("GET", url, {}).send(anonymous, token)).status_code for token in (hers, his)] == [200, 403]
+    assert (await Credentials(place, alice.token_id, hers).send(anonymous)).status_code == 401  # an access token is no secret
+
+
+async def test_a_token_can_do_no_more_than_its_credentials(alice: Client, anonymous: httpx.AsyncClient, db: Pool) -> None:
+    id = ids.new_id()
+    secret = await tokens.create(db, alice.account, id, name="Reader", scopes=["read"], now=ids.now())
+    token = (await Credentials("form", id, secret).send(anonymous)).json()["access_token"]
+    lists = [Request(method, f"{DIGITALEO_BASE}/lists", {}, {"name": "Taken"}, is_bearer=True) for method in ("GET", "POST")]
+    assert [(await request.send(anonymous, token)).status_code for request in lists] == [200, 403]
+
+
+async def test_tokens_without_an_account(alice: Client, anonymous: httpx.AsyncClient, db: Pool) -> None:
+    """Neither an operator nor a gateway has contacts, and no account of anybody's is taken from the call."""
+    for scope in tokens.INSTALLATION_SCOPES:
+        id = ids.new_id()
+        secret = await tokens.create(db, None, id, name=scope, scopes=[scope], now=ids.now())
+        for token in (secret, (await Credentials("form", id, secret).send(anonymous)).json().get("access_token", secret)):
+            query = {"accountId": str(alice.account), "account": str(alice.account)}
+            answers = [await Request(method, path, query, is_bearer=True).send(anonymous, token) for method, path in WALKED]
+            assert {answer.status_code for answer in answers} == {403}
