@@ -32,6 +32,12 @@ SELECT count(*), coalesce(greatest(0, extract(epoch FROM now() - min(due_at) FIL
 IMPORTS = """
 SELECT count(*), coalesce(greatest(0, extract(epoch FROM now() - min(turn_at) FILTER (WHERE claimed_until <= now()))), 0) FROM import_claim
 """
+# The instant that an id begins with (UUIDv7); rows of the migration have ids without one.
+STATISTICS = """
+SELECT count(*), coalesce(greatest(0, extract(epoch FROM now()) -
+    min(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint) FILTER (WHERE substr(id::text, 15, 1) = '7') / 1000.0), 0)
+FROM contact_change
+"""
 
 
 async def read(db: Queries) -> list[Figure]:
@@ -39,11 +45,14 @@ async def read(db: Queries) -> list[Figure]:
     totals = await db.fetchrow(TOTALS, NIL)
     indexing = await db.fetchrow(INDEXING)
     imports = await db.fetchrow(IMPORTS)
+    statistics = await db.fetchrow(STATISTICS)
+    assert statistics is not None  # noqa: S101
     assert totals is not None  # noqa: S101 - aggregates always answer a row
     assert indexing is not None  # noqa: S101
     assert imports is not None  # noqa: S101
     accounts, groups, contacts = (float(value) for value in totals.values())
     queues = {("indexing",): list(indexing.values()), ("imports",): list(imports.values())}
+    queues[("statistics",)] = list(statistics.values())
     depth: dict[Sequence[str], float] = {queue: float(values[0]) for queue, values in queues.items()}
     overdue: dict[Sequence[str], float] = {queue: float(values[1]) for queue, values in queues.items()}
     ledger: dict[Sequence[str], float] = {

@@ -225,6 +225,7 @@ async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_
         await _remove_members(tx, account, list(found), keep_contacts=keep_contacts)
         await counts.remove(tx, account, list(found))
         await tx.execute("DELETE FROM contact_group WHERE account_id = $1 AND id = ANY($2::uuid[])", account, list(found))
+        await statistics.forget_days(tx, account, list(found))
         await statistics.forget_groups(tx, account, list(found))
         return len(found)
 

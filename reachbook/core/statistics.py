@@ -482,6 +482,14 @@ async def keep_day(db: Database, now: datetime) -> None:
         await db.execute(PUT_DAY, account, *map(list, zip(*rows, strict=True)))
 
 
+FORGET_DAYS = "DELETE FROM statistics_day WHERE account_id = $1 AND group_id = ANY($2::uuid[])"
+
+
+async def forget_days(tx: Transaction, account: AccountId, groups: Sequence[UUID]) -> None:
+    """The days of groups that are deleted."""
+    await tx.execute(FORGET_DAYS, account, groups)
+
+
 async def history(
     db: Queries, account: AccountId, group: UUID | None, since: dt.date | None, until: dt.date | None, page: Page, now: datetime
 ) -> Sequence[Day]:

@@ -237,7 +237,12 @@ def broken(request: Request[Any, Any, Any], error: Exception) -> Refusal:
     return Refusal(500, "Something went wrong on our side.", "The answer's X-Request-Id names it in the log.")
 
 
-EXPECTED = {"`int": "must be a whole number", "`bool": "must be true or false"}
+EXPECTED = {
+    "`int": "must be a whole number",
+    "`bool": "must be true or false",
+    "Invalid UUID": "is not a GUID",
+    "encoded date": "must be a date such as 2026-01-31",
+}
 """What Litestar's message names → what a client reads."""
 
 

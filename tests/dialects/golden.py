@@ -65,7 +65,7 @@ def filled(value: Any, variables: dict[str, str]) -> Any:
 def bared(value: Any, variables: dict[str, str]) -> Any:
     """An answer without what differs from run to run."""
     if isinstance(value, str):
-        for name, text in variables.items():
+        for name, text in sorted(variables.items(), key=lambda variable: -len(variable[1])):
             if text:
                 value = value.replace(text, "{" + name + "}")
         return INSTANT.sub("{instant}", UUID.sub("{uuid}", value))

@@ -31,12 +31,12 @@ def routers(soft_bounce_days: int) -> list[Router]:
         summary="Takes bounces and complaints.",
         tags=["Bounces"],
     )
-    async def take_bounces(request: AppRequest, data: JSONBody[Sequence[BounceIn | list[Fault]]]) -> Response[BouncesOut]:
+    async def take_bounces(request: AppRequest, data: JSONBody[Sequence[BounceIn | list[Fault]] | None] = None) -> Response[BouncesOut]:
         """`{"accountId", "email", "type": "hard"}`, or an array of such → 202; the same again changes nothing.
 
         Hard bounces and complaints opt the address out at once; soft ones when they came on so many days as the operator has set.
         """
-        given = wire.bounces(data)
+        given = wire.bounces(data or ())
         taken = await bounces.take_all(request.db, given, soft_days=soft_bounce_days, actor=request.caller.id, now=request.now)
         received = sum(map(len, given.values()))
         return Response(BouncesOut(received, received - taken.new, taken.opted_out), status_code=202)

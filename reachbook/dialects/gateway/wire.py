@@ -12,7 +12,7 @@ from reachbook.core.bounces import Bounce, Kind
 from reachbook.core.errors import Fault, InvalidError
 from reachbook.core.ids import AccountId
 
-CORE_NAMES = {"kind": "type", "at": "timeUtc", "account": "accountId"}
+CORE_NAMES = {"kind": "type", "at": "timeUtc", "account": "accountId", "account_id": "accountId", "time_utc": "timeUtc"}
 
 KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("hard", "hardbounce", "hardbounced", "permanent", "bounce"), Kind.HARD),
