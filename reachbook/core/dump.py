@@ -11,7 +11,7 @@ from uuid import UUID
 from reachbook.core.consent import TokenType
 from reachbook.core.contacts import ADDRESSES, FIRST_GROUP, reachable
 from reachbook.core.errors import ConflictError
-from reachbook.core.ids import AccountId
+from reachbook.core.ids import NIL, AccountId
 from reachbook.core.statistics import IS_DEACTIVATED
 from reachbook.database.queries import Database, Record, Write
 from reachbook.database.values import Values
@@ -158,7 +158,7 @@ def _csv_value(column: Column) -> str:
 
 
 def _value(column: Column) -> str:
-    return "m.group_id" if column.attribute == "group_id" else f"c.{column.attribute}"
+    return f"coalesce(m.group_id, '{NIL}'::uuid)" if column.attribute == "group_id" else f"c.{column.attribute}"
 
 
 def _json_row(columns: Sequence[Column], form: Form) -> str:

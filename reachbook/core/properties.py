@@ -1,7 +1,7 @@
 """Properties of a contact that are kept as fields: postal address, date of birth, reference and so on (document 002's contact).
 
-An account gets the field when somebody first writes the property; then it is a field like any other on every wire. A field that is
-there by the label's name already becomes the property's.
+An account gets the field when somebody first writes the property; then it is a field like any other on every wire. A field of the
+label's name is the property's, too; from the first write on it stays so whatever it is called.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,12 +34,15 @@ LABELS = {
 PREDEFINED = {"company": COMPANY, **{f"field{number:02}": COMPANY + number for number in range(1, 11)}}
 """Those whose fields every account has."""
 
-KNOWN = "SELECT property, id FROM field WHERE account_id = $1 AND property IS NOT NULL"
+KEYS = {fields.key(label): name for name, label in LABELS.items()}
+KNOWN = "SELECT id, property, name_key FROM field WHERE account_id = $1 AND (property IS NOT NULL OR name_key = ANY($2::text[]))"
 
 
 async def fields_of(db: Queries, account: AccountId) -> dict[str, int]:
     """The field of each property that has one."""
-    return PREDEFINED | {row["property"]: row["id"] for row in await db.fetch(KNOWN, account)}
+    rows = await db.fetch(KNOWN, account, list(KEYS))
+    called = {KEYS[row["name_key"]]: row["id"] for row in rows if row["property"] is None}
+    return called | PREDEFINED | {row["property"]: row["id"] for row in rows if row["property"] is not None}
 
 
 LINK = """
@@ -47,7 +50,7 @@ UPDATE field SET property = $3 WHERE account_id = $1 AND name_key = $2 AND prope
 """
 
 
-HOLD = f"{KNOWN} ORDER BY id FOR KEY SHARE"
+LINKED = "SELECT id, property FROM field WHERE account_id = $1 AND property IS NOT NULL ORDER BY id FOR KEY SHARE"
 
 
 async def make(tx: Transaction, account: AccountId, names: Iterable[str], now: datetime, called: Mapping[str, str] = {}) -> dict[str, int]:
@@ -70,7 +73,7 @@ async def make(tx: Transaction, account: AccountId, names: Iterable[str], now: d
 
 
 async def _held(tx: Transaction, account: AccountId) -> dict[str, int]:
-    return PREDEFINED | {row["property"]: row["id"] for row in await tx.fetch(HOLD, account)}
+    return PREDEFINED | {row["property"]: row["id"] for row in await tx.fetch(LINKED, account)}
 
 
 async def _add(tx: Transaction, account: AccountId, name: str, label: str, now: datetime) -> int:

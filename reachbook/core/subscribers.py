@@ -150,13 +150,15 @@ def _condition(name: Attribute, given: Sequence[str], of_properties: Fields, reg
         return f"date_trunc('second', c.{name}) = ANY({instants})"
     if name in KEYS or name == "fax":
         return f"{KEYS.get(name, 'c.fax')} = ANY({values.add(_keys(name, given, region), 'text[]')})"
-    texts = values.add(list(given), "text[]")
     if name in OPT_OUTS:
-        return f"{OPT_OUTS[name]} = ANY({texts})"
-    if name in COLUMNS:
-        return f"c.{name} = ANY({texts})"
-    field = of_properties.get(name)
-    return "false" if field is None else f"c.field_values ->> '{field:d}' = ANY({texts})"
+        value = OPT_OUTS[name]
+    elif name in COLUMNS:
+        value = f"c.{name}"
+    elif name in of_properties:
+        value = f"c.field_values ->> '{of_properties[name]:d}'"
+    else:
+        return "false"
+    return f"{value} = ANY({values.add(list(given), 'text[]')})"
 
 
 def _keys(name: str, given: Sequence[str], region: str | None) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from tests.dialects.own.support import Own, own_client, table
+from tests.dialects.own.support import Own, own_client
 from tests.support import Client
 
 Values = Mapping[str, str | None]
@@ -278,9 +278,9 @@ def _unguarded(value: str) -> str:
 
 async def make_own(book: Account, group: str, values: Values) -> str:
     """By a file."""
-    names = OF_CSV | LABELS
-    file = table([names[name] for name in values], [value or "" for value in values.values()])
-    assert (await book.own.bring(file, groupId=group))["created"] == 1
+    file, names = io.StringIO(), OF_CSV | LABELS
+    csv.writer(file).writerows([[names[name] for name in values], values.values()])
+    assert (await book.own.bring(file.getvalue(), groupId=group))["created"] == 1
     [row] = [json.loads(line) for line in (await book.own.export(groupId=group)).splitlines()]
     return row["id"]
 

@@ -1,7 +1,7 @@
 """Every way to ask on Digitaleo's wire: by the verb or by `action`, in the query, a form or a JSON body."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from reachbook.dialects.digitaleo import parameters, routes
@@ -9,8 +9,9 @@ from tests.isolation.walk import DIGITALEO_BASE
 from tests.isolation.world import Request
 from tests.support import Client
 
-ACTIONS = {
+ACTIONS: dict[str, Mapping[str, routes.Action]] = {
     "contacts": routes.CONTACTS,
+    "contacts/import": {"import": routes.import_contacts},
     "lists": routes.LISTS,
     "optouts": routes.OPTOUTS,
     "fields": routes.FIELDS,
@@ -55,7 +56,7 @@ class Ask(NamedTuple):
 
 def ways(method: str, path: str) -> list[str]:
     """The ways to ask: in which place, and whether the verb itself says what is to be done."""
-    by = ["action", "verb"] if parameters.VERBS[method] in ACTIONS[resource_of(path)] else ["action"]
+    by = ["action", "verb"] if parameters.VERBS[method] in actions_of(path) else ["action"]
     return [f"{place} by {one}" for one in by for place in PLACES]
 
 
@@ -64,10 +65,15 @@ def resource_of(path: str) -> str:
     return path.removeprefix(f"{DIGITALEO_BASE}/").partition("/")[0]
 
 
+def actions_of(path: str) -> Mapping[str, routes.Action]:
+    """What can be done there."""
+    return ACTIONS[path.removeprefix(f"{DIGITALEO_BASE}/")]
+
+
 def asks(method: str, path: str, way: str, hers: Objects) -> Iterator[Ask]:
     """All actions in order (or the verb's own) with all that they take."""
     resource, (place, _, by) = resource_of(path), way.split(" ")
-    known = sorted(ACTIONS[resource], key=ORDER.index) if by == "action" else [parameters.VERBS[method]]
+    known = sorted(actions_of(path), key=ORDER.index) if by == "action" else [parameters.VERBS[method]]
     for action in known:
         for given, expected in taken(resource, action, hers):
             whole = given | {"action": action} if by == "action" else given

@@ -83,6 +83,12 @@ def is_reached(answer: httpx.Response) -> bool:
     return answer.is_success and bool(what(answer))
 
 
+async def test_a_scope_that_is_missing_is_told_before_a_file_that_is(alice: Client, anonymous: httpx.AsyncClient, db: Pool) -> None:
+    request = Request("POST", f"{DIGITALEO_BASE}/contacts", {"action": "import"}, {"name": "Guests"}, is_bearer=True)
+    tried = [await request.send(anonymous, await of_scope(db, alice, scope)) for scope in ("read", "write")]
+    assert [answer.status_code for answer in tried] == [403, 400]
+
+
 @pytest.mark.parametrize("path", sorted({path for _, path in routes("caller")}), ids=named)
 async def test_methods_are_the_same_for_everybody(path: str, alice: Client, bob: Client, anonymous: httpx.AsyncClient) -> None:
     answers = [await Request("OPTIONS", path, {}, is_bearer=True).send(anonymous, token) for token in (None, bob.token, alice.token)]

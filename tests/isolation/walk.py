@@ -6,18 +6,19 @@ One that names a new kind of object, or belongs to no account, fails until this 
 from typing import Any
 
 from tests.isolation.world import OPTED_OUT, WORD, Request, World
-from tests.routes import CM_ADDRESSBOOK, DIGITALEO, OWN
+from tests.routes import CM_ADDRESSBOOK, DIGITALEO, GATEWAY, OWN
 
 BASE = "/addressbook/v2/accounts/{accountId}"
 V1 = "/addressbook/v1.0"
 OWN_BASE = "/v1/accounts/{accountId}"
 DIGITALEO_BASE = "/digitaleo/rest"
+GATEWAY_BASE = "/gateway/v1"
 READING = ("GET", "HEAD", "OPTIONS")
 OBJECTS = ("groupId", "contactId", "fieldId", "importId")
 OF_READY = ("/preview", "/start", "/cancel")
 """Routes whose import must not have been started yet."""
-WALKED = {"cm_addressbook": CM_ADDRESSBOOK, "digitaleo": DIGITALEO, "own": OWN}
-REFERENCES = ("/addressbook/v2/reference", f"{DIGITALEO_BASE}/reference", "/v1/reference")
+WALKED = {"cm_addressbook": CM_ADDRESSBOOK, "digitaleo": DIGITALEO, "gateway": GATEWAY, "own": OWN}
+REFERENCES = ("/addressbook/v2/reference", f"{DIGITALEO_BASE}/reference", f"{GATEWAY_BASE}/reference", "/v1/reference")
 
 
 def kind_of(path: str) -> str:
@@ -32,6 +33,8 @@ def kind_of(path: str) -> str:
         return "public"  # documentation: the same for everybody
     if path.startswith(f"{DIGITALEO_BASE}/"):
         return "caller"  # the account is the token's, the path names none
+    if path.startswith(f"{GATEWAY_BASE}/"):
+        return "gateway"  # for the installation's own tokens; the accounts are in the body
     raise AssertionError(f"{path} belongs to no account: say here what it is")
 
 

@@ -425,6 +425,7 @@ def _resource(
 )
 async def import_file(request: AppRequest) -> Any:
     """`POST contacts?action=import`."""
+    authorise(request.caller, "write")
     if request.content_type[0] != "multipart/form-data":
         raise invalid("contactFile", "is required: a form with the file")  # before a large body of another kind is read
     return await perform(request, "contacts", {"import": import_contacts})
