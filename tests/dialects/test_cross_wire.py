@@ -407,6 +407,7 @@ async def test_a_field_that_was_there_by_the_name_is_the_propertys(name: str, bo
     group = await listed(book)
     property = next(property for property, label in LABELS.items() if label.lower() == name.lower())
     old = (await book.cm.contact(group, customValues=[{"fieldId": field, "value": "Before"}]))["id"]
+    assert [row["id"] for row in await book.digitaleo.rows("contacts", **{property: "Before"})] == [old]
     new = (await book.digitaleo.create("contacts", listIds=group, **{property: "After"}))["id"]
     assert (await cm_fields(book))[name] == field
     assert len(await cm_fields(book)) == len(PREDEFINED) + 1

@@ -1,4 +1,4 @@
-"""What the wires call the same things (DESIGN.md, "What the wires call it"): a wire is an entry of WIRES.
+"""What the wires call the same things: a wire is an entry of WIRES.
 
 Values of a contact are told by Digitaleo's names of its properties, which has most of them, and CM's `insertion`; what is absent or null is
 left out.

@@ -126,7 +126,7 @@ async def test_a_body_that_is_none_is_an_invalid_request(content_type: str, vend
 
 async def test_nul_and_other_hostile_values_are_refused(vendor: Vendor) -> None:
     for name in vendor.form:
-        for value in ("\0", "\ud83d\ude00", "x" * 10_000, "' OR 1=1 --"):
+        for value in ("\0", "😀", "x" * 10_000, "' OR 1=1 --"):
             answer = await vendor.post(TOKEN, data=vendor.form | {name: value})
             assert answer.status_code in (400, 401), (name, value)
             assert answer.json().keys() == {"error", "error_description"}
@@ -193,7 +193,7 @@ async def test_it_never_outlives_a_parent_that_ends_earlier(vendor: Vendor, alic
     assert (await vendor.post(TOKEN, data=vendor.form)).status_code == 401
 
 
-PASS_AN_HOUR = "UPDATE access_token SET created_at = created_at - $2, expires_at = expires_at - $2 WHERE parent_id = $1"
+PASS_AN_HOUR = "UPDATE access_token SET created_at = created_at - $2::interval, expires_at = expires_at - $2::interval WHERE parent_id = $1"
 
 
 async def test_it_expires(vendor: Vendor, owner: asyncpg.Connection) -> None:
