@@ -23,6 +23,7 @@ UPLOAD_DAYS = 7  # a file that nobody starts to import is kept
 UNDO_DAYS = 30  # what became of each row is kept, and with it the undo
 IDEMPOTENCY_HOURS = 24  # answers are kept for a repeated call
 FOLDED_CONTACTS = 20_000  # contacts whose statistics one transaction counts anew
+FOLDED_CHANGES = 2_000  # changes that it takes at most
 
 BOUNCE_DAYS = 90  # a bounce that was taken is known again
 SOFT_BOUNCE_WINDOW_DAYS = 30  # soft bounces of earlier days don't count

@@ -22,7 +22,7 @@ from reachbook.core import changes, mass
 from reachbook.core.consent import Reason, TokenType
 from reachbook.core.counts import Counts
 from reachbook.core.ids import NIL, AccountId, new_id
-from reachbook.core.limits import FOLDED_CONTACTS
+from reachbook.core.limits import FOLDED_CHANGES, FOLDED_CONTACTS
 from reachbook.core.paging import Page
 from reachbook.database.queries import Database, Queries, Record, Transaction
 
@@ -172,7 +172,9 @@ def _touched(of: str) -> str:
 
 # --- reading
 
-# Groups $2 (NIL: the account): the rows of their counters, then (state, contacts) of those that are blocked. One statement: one instant.
+BYPASSED = -1
+# Groups $2 (NIL: the account): the rows of their counters, then (state, contacts) of those that are blocked, then the groups that
+# opt-outs don't filter. One statement: one instant.
 READ = f"""
 WITH possible AS MATERIALIZED (SELECT ({POSSIBLE}) AS ok), pending AS MATERIALIZED (
     SELECT contacts, first_id, last_id, group_id, keys FROM contact_change WHERE account_id = $1 AND size > 0 AND (SELECT ok FROM possible)
@@ -189,8 +191,10 @@ SELECT group_id, state, sum(contacts)::bigint, {", ".join("0" for _ in Counts._f
     UNION ALL
     SELECT g.id, m.state, m.contacts FROM moved m CROSS JOIN LATERAL unnest(m.groups || '{NIL}'::uuid) g (id) WHERE g.id = ANY($2::uuid[])
 ) n GROUP BY group_id, state HAVING sum(contacts) <> 0
+UNION ALL
+SELECT id, {BYPASSED}, {", ".join("0" for _ in Counts._fields)} FROM contact_group
+WHERE account_id = $1 AND id = ANY($2::uuid[]) AND bypass_opt_out
 """
-BYPASSED = "SELECT id FROM contact_group WHERE account_id = $1 AND id = ANY($2::uuid[]) AND bypass_opt_out"
 States = Counter[int]
 """How many contacts are in each state."""
 
@@ -198,17 +202,17 @@ States = Counter[int]
 async def states(db: Queries, account: AccountId, groups: Sequence[UUID]) -> dict[UUID, States]:
     """The contacts of each group (NIL: the account) by state. In groups that opt-outs don't filter there are none."""
     found: dict[UUID, States] = {group: Counter() for group in groups}
+    bypassed: list[UUID] = []
     for row in await db.fetch(READ, account, list(groups)):
         states = found[row["group_id"]]
         if row["state"] is None:
             states.update(_unblocked(Counts(*(row[name] for name in Counts._fields))))
+        elif row["state"] == BYPASSED:
+            bypassed.append(row["group_id"])
         else:
             states[row["state"]] += row["contacts"]
             states[_addresses(row["state"])] -= row["contacts"]
-    if any(state > EMAIL | PHONE | LANDLINE | DEACTIVATED for states in found.values() for state in states):
-        for row in await db.fetch(BYPASSED, account, list(groups)):
-            found[row["id"]] = _merged(found[row["id"]])
-    return found
+    return found | {group: _merged(found[group]) for group in bypassed}
 
 
 def _addresses(state: int) -> int:
@@ -326,7 +330,7 @@ HOLD = "SELECT 1 FROM statistics_folder WHERE account_id = $1 FOR UPDATE"
 TAKE = f"""
 DELETE FROM contact_change WHERE account_id = $1 AND id IN (
     SELECT id FROM (SELECT id, sum(size) OVER (ORDER BY id) - size AS before FROM contact_change WHERE account_id = $1) r
-    WHERE before < {FOLDED_CONTACTS} ORDER BY id LIMIT 2000)
+    WHERE before < {FOLDED_CONTACTS} ORDER BY id LIMIT {FOLDED_CHANGES})
 RETURNING size, contacts, first_id, last_id, group_id, keys, fields, lengths, counts
 """
 RESOLVE = f"""
@@ -371,7 +375,9 @@ async def fold_all(db: Database) -> int:
 
 
 async def fold(db: Database, account: AccountId) -> int:
-    """Count what has changed; answers about how many contacts that were, 0 when another one folds."""
+    """Count what has changed; answers about how many contacts that were (no fewer than a full share if there may be more changes),
+    0 when another one folds.
+    """
     async with db.transaction() as tx:
         if await tx.fetchval(f"{HOLD} SKIP LOCKED", account) is None:
             return 0
@@ -380,7 +386,8 @@ async def fold(db: Database, account: AccountId) -> int:
         await _fold_lengths(tx, account, taken)
         if taken and await tx.fetchval(f"SELECT {POSSIBLE}", account):
             await _fold_blocked(tx, account, taken)
-    return sum(row["size"] for row in taken)
+    size = sum(row["size"] for row in taken)
+    return size if len(taken) < FOLDED_CHANGES else max(size, FOLDED_CONTACTS)
 
 
 async def _fold_lengths(tx: Transaction, account: AccountId, taken: Sequence[Record]) -> None:
@@ -441,6 +448,7 @@ async def forget_groups(tx: Transaction, account: AccountId, groups: Sequence[UU
     """
     await tx.execute(HOLD, account)
     await tx.execute(FORGET_GROUPS, account, groups, new_id())
+    await tx.execute(CLEAR, account)
 
 
 # --- days

@@ -240,7 +240,7 @@ def fold_by_shares(patch: pytest.MonkeyPatch, size: int) -> None:
     patch.setattr(changes, "FOLDED_CONTACTS", size)
 
 
-@examples(50)
+@examples(35)
 @given(steps=st.lists(step, min_size=5, max_size=20), share=st.sampled_from([3, limits.FOLDED_CONTACTS]))
 async def test_after_any_order_of_calls(quiet: Pool, steps: list[Step], share: int) -> None:
     player, bob = await begun(quiet), await new_account(quiet)
@@ -350,7 +350,7 @@ class Interrupted:
             await self.interrupt()
 
 
-@examples(25)
+@examples(18)
 @given(steps=st.lists(write, min_size=3, max_size=8))
 async def test_folding_between_any_two_statements_of_a_writer(quiet: Pool, steps: list[Step]) -> None:
     player = await begun(quiet)
@@ -367,7 +367,7 @@ async def test_folding_between_any_two_statements_of_a_writer(quiet: Pool, steps
     await assert_folded_is_exact(quiet, account)
 
 
-@examples(15)
+@examples(10)
 @given(steps=st.lists(write, min_size=5, max_size=15), share=st.sampled_from([3, limits.FOLDED_CONTACTS]))
 async def test_writing_between_any_two_statements_of_a_folder(quiet: Pool, steps: list[Step], share: int) -> None:
     player = await begun(quiet)
@@ -395,6 +395,23 @@ async def test_writing_between_any_two_statements_of_a_folder(quiet: Pool, steps
             await assert_exact(quiet, account)
         assert next(upcoming, None) is None
         await assert_folded_is_exact(quiet, account)
+
+
+async def test_what_is_told_of_a_group_is_of_one_instant(quiet: Pool) -> None:
+    """Opted out, then deleted, and only then a member of a group that opt-outs don't filter: at no commit did an SMS reach it."""
+    player = Player(quiet, await new_account(quiet))
+    await player.play(("new_group",), ("upload", 0, [WholeDraft(phone="+31627100001")]))
+    await player.play(("tell", [Change(TokenType.SMS, "+31627100001", True)]))
+    group = await player.chosen("group", [0])
+    upcoming = iter([[], [("delete", [0]), ("flag", 0, "bypass_opt_out", True)]])
+
+    async def write() -> None:
+        await player.play(*next(upcoming, []))
+
+    states = await statistics.read(Interrupted(quiet, write), player.account, group)
+    assert statistics.summed(states).sms == 0
+    await player.play(*itertools.chain(*upcoming))
+    assert await told(quiet, player.account, group) == NOBODY
 
 
 # --- many at once
@@ -555,6 +572,15 @@ async def test_one_folder_of_an_account_at_a_time(quiet: Pool) -> None:
         await assert_exact(quiet, player.account)
     assert await statistics.fold(quiet, player.account) == 6
     await assert_folded_is_exact(quiet, player.account)
+
+
+async def test_nothing_is_kept_of_a_group_that_is_gone(quiet: Pool) -> None:
+    player = Player(quiet, await new_account(quiet))
+    await player.play(("new_group",), ("upload", 0, [WholeDraft(phone="+31627100001")]), ("pause", [0], True))
+    await assert_folded_is_exact(quiet, player.account)
+    await player.play(("delete_groups", [0], False))
+    await assert_folded_is_exact(quiet, player.account)
+    assert await quiet.fetch(BLOCKED_COUNT, player.account) == []
 
 
 # --- what was there before

@@ -50,7 +50,7 @@ class Book:
     def aim(self, case: Case) -> None:
         """Leave every third case as it was made, and lead the others to objects that are there: what one deletes the next one has."""
         self.turn += 1
-        if self.turn % 3 == 0:
+        if self.turn % 3 == 0 or case.method.lower() not in DOCUMENT["paths"][case.path]:
             return
         if case.path == "/oauth/token":
             case.body = {"grant_type": "client_credentials", "client_id": self.client, "client_secret": self.secret}
@@ -120,8 +120,8 @@ def test_a_read_that_has_something_in_either_form(resource: str, book: Book) -> 
     if resource in BODIES:
         book.make(resource, **BODIES[resource])
     for headers in ({}, {"Accept": "text/csv"}):
-        case = SCHEMA[f"{BASE}/{resource}"]["GET"].Case(query={"limit": 1}, headers=headers)
-        answer = case.call_and_validate(base_url=book.url, session=book.session, checks=CHECKS, timeout=20)
+        case = SCHEMA[f"{BASE}/{resource}"]["GET"].Case(query={"limit": 1})
+        answer = case.call_and_validate(base_url=book.url, session=book.session, headers=headers, checks=CHECKS, timeout=20)
         assert answer.status_code == 200
         assert answer.headers["content-type"] == ["text/csv; charset=utf-8" if headers else "application/json"]
 

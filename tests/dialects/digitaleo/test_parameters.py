@@ -1,6 +1,7 @@
 """Parameters as clients send them: PHP's arrays, texts, numbers, flags and metaData; whatever comes, an answer or a refusal."""
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reachbook.core.errors import InvalidError, TooLargeError
+from reachbook.core.errors import Fault, InvalidError, TooLargeError
 from reachbook.dialects.digitaleo.parameters import Call, flag_of, folded, nested, text_of
 
 MANY = 100_000
@@ -95,7 +96,9 @@ def test_a_number_too_long_for_a_place_is_a_name() -> None:
 
 PARTS = st.sampled_from(["", "0", "1", "2", "10", "b", "c", "firstName", "٣", "-1", "00"])
 NAMES = st.builds(
-    lambda root, parts: root + "".join(f"[{part}]" for part in parts), st.sampled_from(["a", "A", "contacts", "id"]), st.lists(PARTS, max_size=3)
+    lambda root, parts: root + "".join(f"[{part}]" for part in parts),
+    st.sampled_from(["a", "A", "contacts", "id"]),
+    st.lists(PARTS, max_size=3),
 )
 
 
@@ -113,15 +116,21 @@ def test_whatever_comes_is_read_or_refused(pairs: Pairs) -> None:
             refused_or_not(take, name)
 
 
-def refused_or_not(take: Any, name: str) -> None:
+def refused_or_not(take: Callable[[str], Any], name: str) -> None:
     """No other error than a refusal that names the parameter."""
+    assert not [fault for fault in faults_of(lambda: take(name)) if fault.path[0] != name]
+
+
+def faults_of(read: Callable[[], Any]) -> Sequence[Fault]:
+    """What it was refused for; nothing if it was not."""
     try:
-        take(name)
+        read()
     except InvalidError as error:
-        assert error.faults[0].path[0] == name
+        return error.faults
+    return ()
 
 
-VALUES = st.text(min_size=1, max_size=4)
+VALUES = st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=4)
 FLAT = st.dictionaries(st.sampled_from(["firstName", "lastName", "email", "city"]), VALUES, min_size=1)
 
 
@@ -141,7 +150,18 @@ def test_lists_that_are_written_in_any_form_are_read_as_they_were(values: list[s
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("x", "x"), (" x ", " x "), ("", None), (" \t", None), (None, None), (7, "7"), (1.5, "1.5"), (True, "true"), (False, "false"), (0, "0")],
+    [
+        ("x", "x"),
+        (" x ", " x "),
+        ("", None),
+        (" \t", None),
+        (None, None),
+        (7, "7"),
+        (1.5, "1.5"),
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
+    ],
     ids=repr,
 )
 def test_a_scalar_is_text(value: object, text: str | None) -> None:
@@ -189,7 +209,9 @@ def test_a_number(value: object, number: int) -> None:
     assert Call("GET", {"limit": value}).number("limit", 5) == number
 
 
-@pytest.mark.parametrize("value", ["-1", "1.5", "1e3", "x", "0x10", "٣", "¹", "9" * 19, "9" * 5_000, " 7", 1.5, True, {}, [{}]], ids=lambda v: repr(v)[:20])
+@pytest.mark.parametrize(
+    "value", ["-1", "1.5", "1e3", "x", "0x10", "٣", "¹", "9" * 19, "9" * 5_000, " 7", 1.5, True, {}, [{}]], ids=lambda v: repr(v)[:20]
+)
 def test_what_is_no_number_is_refused(value: object) -> None:
     with pytest.raises(InvalidError):
         Call("GET", {"limit": value}).number("limit", 5)
@@ -240,10 +262,8 @@ def test_empty_meta_data_sets_nothing() -> None:
 
 @pytest.mark.parametrize("depth", [100, 100_000])
 def test_deep_meta_data_is_read_or_refused(depth: int) -> None:
-    try:
-        Call("PUT", {"metaData": '{"a":' * depth + "1" + "}" * depth}).meta_data()
-    except InvalidError as error:
-        assert error.faults[0].path == ("metaData",)
+    call = Call("PUT", {"metaData": '{"a":' * depth + "1" + "}" * depth})
+    assert {fault.path for fault in faults_of(call.meta_data)} <= {("metaData",)}
 
 
 def test_a_batch_is_an_array_or_the_call_itself() -> None:
@@ -261,7 +281,8 @@ def test_a_batch_is_an_array_or_the_call_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "action"), [("GET", "read"), ("HEAD", "read"), ("POST", "create"), ("PUT", "update"), ("DELETE", "delete"), ("OPTIONS", "read")]
+    ("method", "action"),
+    [("GET", "read"), ("HEAD", "read"), ("POST", "create"), ("PUT", "update"), ("DELETE", "delete")],
 )
 def test_the_verb_says_what_is_done_unless_the_action_does(method: str, action: str) -> None:
     assert Call(method, {}).action == Call(method, {"action": " "}).action == action
