@@ -156,12 +156,14 @@ async def find(
     is_active: bool | None = None,
     sort: Sequence[tuple[str, Literal["ASC", "DESC"]]] = (),
 ) -> Listed[Group]:
-    """The groups of these ids, of this name, active or not (locked for sending); hidden ones only by id. By age unless sorted."""
+    """The groups of these ids, of this name, active or not (locked for sending); hidden ones only by id. By age unless sorted.
+    Raises InvalidError for a name that can't be one.
+    """
     values = Values(account)
     where = ["g.account_id = $1"]
     where.append("NOT g.is_hidden" if ids is None else f"g.id = ANY({values.add(list(ids), 'uuid[]')})")
     if name is not None:
-        where.append(f"g.name = {values.add(name)}")
+        where.append(f"g.name = {values.add(_checked_name(name))}")
     if is_active is not None:
         where.append(f"g.is_locked_for_sending <> {values.add(is_active)}")
     found, bound = " AND ".join(where), list(values.bound)

@@ -19,9 +19,10 @@ from reachbook.core.drafts import Facts, FieldValue, WholeDraft, check
 from reachbook.core.errors import Fault, InvalidError, Path, TooLargeError
 from reachbook.core.groups import Lockable
 from reachbook.core.ids import NIL, AccountId
-from reachbook.core.limits import ROWS_PER_CALL
+from reachbook.core.limits import ROWS_PER_CALL, VALUE_LENGTH
 from reachbook.core.paging import Listed, Page
 from reachbook.core.statistics import Medium
+from reachbook.core.text import clean
 from reachbook.database.queries import Database, Queries, Transaction
 from reachbook.database.values import Values
 
@@ -88,7 +89,9 @@ async def read(
     """A page of the contacts whose attributes have one of the wanted values; by id, that is by age, unless sorted.
 
     Values are compared as they are written, addresses and instants (to the second) as they are meant; ids that are none find nobody.
+    Raises InvalidError at an attribute whose value can't be stored.
     """
+    wanted = _cleaned(wanted)
     of_properties = await properties.fields_of(db, account)
     region = await accounts.region(db, account) if wanted.keys() & {"phone", "landline", "fax"} else None
     values = Values(account)
@@ -108,6 +111,15 @@ async def read(
     rows = await db.fetch(query, *values.bound)
     total = await _total(db, account, wanted, f"FROM {source} {statistics.TOKENS} WHERE {found}", bound) if count else len(rows)
     return Listed([_read(row) for row in rows], total)
+
+
+def _cleaned(wanted: Mapping[Attribute, Sequence[str]]) -> dict[Attribute, list[str]]:
+    """Values as text is stored. Raises InvalidError at the attribute."""
+    faults: list[Fault] = []
+    found = {name: [text for one in given if (text := clean(one, (name,), VALUE_LENGTH, faults))] for name, given in wanted.items()}
+    if faults:
+        raise InvalidError(faults)
+    return found
 
 
 async def _total(db: Queries, account: AccountId, wanted: Mapping[Attribute, Sequence[str]], source: str, bound: Sequence[object]) -> int:

@@ -91,8 +91,13 @@ def documented(model: Any, statuses: Mapping[int, str] = STATUSES) -> dict[int, 
 
 DOCUMENTED = documented(ErrorOut)
 
+MULTIPART = "multipart/form-data"
+
 BODY_NAME = "reachbook.body"
 """Handler option: what a batch's rows are called in the fields of errors (`contacts[3].email`)."""
+
+ONE_OR_MANY = "reachbook.one_or_many"
+"""Handler option: the body may be one row instead of an array; the fields of its errors have no number then."""
 
 FIELD_NAMES = "reachbook.field_names"
 """Handler option: what the wire calls core's names here, where that is not what it calls them elsewhere."""
@@ -184,7 +189,7 @@ class Refused(Response[None]):
         if not isinstance(error, InvalidError):
             return _from_table(error)
         written: object = None
-        if not request.route_handler.opt.get(UPLOAD):
+        if not request.route_handler.opt.get(UPLOAD) and request.content_type[0] != MULTIPART:  # a form has been read, and is gone
             with contextlib.suppress(ReachbookError, HTTPException):
                 written = parse(await request.body())
         return _blamed([FaultOut(self._field(path, written), reason) for path, reason in error.faults])
@@ -197,7 +202,7 @@ class Refused(Response[None]):
         """The field as the client wrote it; rows of a batch below the batch's name."""
         names: dict[str, str] = self.request.route_handler.opt.get(FIELD_NAMES, {})
         path = tuple(names.get(part, part) if isinstance(part, str) else part for part in path)
-        if isinstance(body, dict) and path and isinstance(path[0], int):
+        if self.request.route_handler.opt.get(ONE_OR_MANY) and isinstance(body, dict) and path and isinstance(path[0], int):
             path = path[1:]  # one object instead of an array
         written = written_path(body, self.wire.path(path))
         batch = self.request.route_handler.opt.get(BODY_NAME)

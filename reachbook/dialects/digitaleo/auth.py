@@ -6,6 +6,7 @@ says, not in the shape of the other calls.
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 from uuid import UUID
@@ -13,6 +14,7 @@ from uuid import UUID
 import msgspec
 from litestar import Response, post
 from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
@@ -62,11 +64,15 @@ def _refused(request: AppRequest, error: Exception) -> Response[Any]:
         error = TokenError("invalid_client", error.message, 401)
     elif isinstance(error, ReachbookError):
         error = TokenError("invalid_request", error.message)
-    assert isinstance(error, TokenError)  # noqa: S101 - the two that are registered below
-    headers = NO_STORE | ({"www-authenticate": 'Basic realm="Reachbook"'} if error.status == 401 and _basic(request) else {})
+    elif isinstance(error, HTTPException):
+        error = TokenError("invalid_request", error.detail, error.status_code)
+    assert isinstance(error, TokenError)  # noqa: S101 - those that are registered below
+    is_basic = request.headers.get("authorization", "").strip().lower().startswith("basic")
+    headers = NO_STORE | ({"www-authenticate": 'Basic realm="Reachbook"'} if error.status == 401 and is_basic else {})
     return Response(error.answer, status_code=error.status, headers=headers)
 
 
+@dataclass
 class TokenOperation(Operation):
     """The body is a form."""
 
@@ -80,10 +86,10 @@ class TokenOperation(Operation):
             required=["grant_type", "client_id", "client_secret"],
         )
         self.request_body = RequestBody(content={"application/x-www-form-urlencoded": OpenAPIMediaType(form)}, required=True)
-        self.security = []
+        self.security = [{}]
 
 
-REFUSED: dict[Any, Any] = {TokenError: _refused, ReachbookError: _refused}
+REFUSED: dict[Any, Any] = dict.fromkeys((TokenError, ReachbookError, HTTPException, ValidationException), _refused)
 
 
 @post(

@@ -57,7 +57,7 @@ def _shape(refusal: Refusal, request: Request[Any, Any, Any]) -> Response[Any]:
         message = details[0]
     address = _invalid_email(refusal.faults, call)
     if address is not None:
-        status, message = INVALID_EMAIL, f"{address!r} is not an e-mail address."
+        status, message = INVALID_EMAIL, f"'{address}' is not an e-mail address."
     return Response(ErrorOut(status, message, [MessageOut(detail) for detail in details or [message]]), status_code=status)
 
 

@@ -63,7 +63,7 @@ class Call:
 
     def flag(self, name: str) -> bool:
         """Raises InvalidError if it is neither yes nor no."""
-        return flag_of(self.given.get(name.lower()), name) is True
+        return flag_of(self.text(name), name) is True
 
     def meta_data(self) -> Row:
         """`metaData`: an object, or the text of one. Raises InvalidError."""
@@ -95,6 +95,8 @@ LONGEST_NUMBER = 18
 def text_of(value: Any, name: str) -> str | None:
     """A scalar as text, None for a blank one. Raises InvalidError."""
     if value is None or isinstance(value, str):
+        if value and "\0" in value:
+            raise invalid(name, "contains a NUL character")
         return value if value and not value.isspace() else None
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -135,7 +137,7 @@ async def _body(request: AppRequest, resource: str) -> dict[str, Any]:
         return nested((name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile))
     body = await request.body()
     charset = charset_of(request.headers.get("content-type", ""))
-    if kind == "application/x-www-form-urlencoded" or (kind != "application/json" and body.lstrip()[:1] not in (b"{", b"[")):
+    if kind != "application/json" and body.lstrip()[:1] not in (b"{", b"["):  # curl calls any body a form, JSON too
         try:
             pairs = parse_qsl(body.decode(charset), keep_blank_values=True, strict_parsing=bool(body.strip()), encoding=charset)
         except (ValueError, LookupError):
@@ -159,17 +161,29 @@ def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
             raise invalid(parts[0], "is nested too deeply")
         node = root
         for part in parts[:-1]:
-            child = node.setdefault(part or str(len(node)), {})
+            key = part or _next(node)
+            child = node.setdefault(key, {})
             if not isinstance(child, dict):
-                child = node[part] = {}
+                child = node[key] = {}
             node = child
-        last = parts[-1] or str(len(node))
-        if len(parts) == 1 and isinstance(node.get(last), str | list):
-            before = node[last]
-            node[last] = [*before, value] if isinstance(before, list) else [before, value]
+        last = parts[-1] or _next(node)
+        before = node.get(last) if len(parts) == 1 else None
+        if isinstance(before, list):
+            before.append(value)
+        elif isinstance(before, str):
+            node[last] = [before, value]
         else:
             node[last] = value
     return {name: _settled(value) for name, value in root.items()}
+
+
+def _next(node: dict[str, Any]) -> str:
+    """The place behind the last, which `[]` stands for."""
+    last = next(reversed(node), "")
+    if last.isascii() and last.isdigit() and len(last) <= LONGEST_NUMBER and int(last) == len(node) - 1:
+        return str(len(node))  # numbered in turn, as nearly always
+    numbers = [int(name) for name in node if name.isascii() and name.isdigit() and len(name) <= LONGEST_NUMBER]
+    return str(max(numbers, default=-1) + 1)
 
 
 def _settled(value: Any) -> Any:

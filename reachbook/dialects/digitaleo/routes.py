@@ -26,7 +26,7 @@ from litestar.openapi.spec import (
 
 from reachbook.core import aliases, consent, contacts, groups, ids, imports, properties, statistics, subscribers
 from reachbook.core.consent import Reason, Source
-from reachbook.core.errors import invalid
+from reachbook.core.errors import NotFoundError, invalid
 from reachbook.core.groups import Group
 from reachbook.core.imports import Import, Options
 from reachbook.core.limits import IMPORT_BYTES, NAME_LENGTH
@@ -112,7 +112,7 @@ async def import_contacts(request: AppRequest, call: Call) -> Response[Any]:
     part = await _file(request)
     group = call.text("listId")
     if group is not None and wire.uuid(group) is None:
-        raise invalid("listId", "there is no such list")
+        raise NotFoundError(f"There is no group {group}.")
     filename = part.filename or "contacts"
     import_id = ids.new_id()
     await imports.create(request.db, request.account, import_id, filename, request.caller.id, request.now)

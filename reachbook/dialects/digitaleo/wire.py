@@ -80,7 +80,7 @@ HEADERS = {headers.key(name): attribute for name, attribute in FIELDS.items() if
 }
 """Columns of a file that are called like a property here, for core's imports: `phone` is the fixed line."""
 
-CORE_NAMES = {attribute: name for name, attribute in CONTACT.items()} | {"groups": "listIds", "description": "description"}
+CORE_NAMES = {attribute: name for name, attribute in CONTACT.items()} | {"groups": "listIds", "file": "contactFile"}
 LISTS = {"id": "id", "name": "name", "dateCreated": "created_at", "dateUpdated": "updated_at"}
 TOKENS = {"type": "type", "value": "value", "reason": "reason", "dateCreated": "changed_at"}
 LIST_DEFAULT = ("id", "name", "description")
@@ -150,17 +150,13 @@ def uuid(text: str) -> UUID | None:
 # --- contacts
 
 
-class ContactOut(msgspec.Struct, rename="camel"):
-    """A contact; `properties` chooses. What it does not have is null."""
-
-    id: str
-    list_ids: list[str]
-    date_created: str
-    date_updated: str
-    email: str | None
-    mobile: Annotated[str | None, Meta(description="The number that can get an SMS.")]
-    phone: Annotated[str | None, Meta(description="Fixed line.")]
-    sms_optout: Annotated[str | None, Meta(description="The reason, or null.")]
+Given = str | UnsetType | None
+ContactOut = msgspec.defstruct(
+    "ContactOut",
+    [(name, list[str] | UnsetType if name == "listIds" else Given, UNSET) for name in CONTACT],
+    omit_defaults=True,
+)
+"""A contact, for the document; `properties` chooses. What it does not have is null."""
 
 
 def contact_out(subscriber: Subscriber, fields: Mapping[str, int], names: Sequence[str]) -> dict[str, Any]:
@@ -295,9 +291,9 @@ def statistics_out(statistics: Statistics) -> dict[str, str]:
 class ListOut(msgspec.Struct, rename="camel", omit_defaults=True):
     """A list; the properties from `stats` on only by `properties`."""
 
-    id: str
-    name: str
-    description: str | None = None
+    id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
     stats: StatisticsOut | UnsetType = UNSET
     import_status: Annotated[str | UnsetType, Meta(description="`on`, a percentage, or `ok`.")] = UNSET
     import_lines: int | UnsetType | None = UNSET
@@ -375,14 +371,14 @@ def _list_in(row: Any, at: Path, faults: list[Fault]) -> tuple[groups.Draft, str
 # --- opt-outs
 
 
-class OptoutOut(msgspec.Struct, rename="camel"):
+class OptoutOut(msgspec.Struct, rename="camel", omit_defaults=True):
     """An address that is opted out."""
 
-    id: str
-    type: str
-    value: str
-    reason: str
-    date_created: str
+    id: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    value: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    date_created: str | UnsetType = UNSET
 
 
 OPTOUT = ("id", "type", "value", "reason", "dateCreated")
@@ -453,13 +449,13 @@ def reason_in(row: Mapping[str, Any]) -> Reason:
 # --- fields
 
 
-class FieldOut(msgspec.Struct):
+class FieldOut(msgspec.Struct, omit_defaults=True):
     """An attribute of contacts."""
 
-    name: str
-    alias: Annotated[str, Meta(description="What a column of a file may be called to land in it.")]
-    max: Annotated[int, Meta(description="The longest value, in characters.")]
-    count: Annotated[int, Meta(description="Contacts that have a value.")]
+    name: str | UnsetType = UNSET
+    alias: Annotated[str | UnsetType, Meta(description="What a column of a file may be called to land in it.")] = UNSET
+    max: Annotated[int | UnsetType, Meta(description="The longest value, in characters.")] = UNSET
+    count: Annotated[int | UnsetType, Meta(description="Contacts that have a value.")] = UNSET
 
 
 FIELD = ("name", "alias", "max", "count")

@@ -13,7 +13,7 @@ from reachbook.dialects.gateway import wire
 from reachbook.dialects.gateway.auth import guard
 from reachbook.dialects.gateway.wire import BounceIn, BouncesOut
 from reachbook.http.body import one_or_many
-from reachbook.http.refusals import BODY_NAME, DOCUMENTED
+from reachbook.http.refusals import BODY_NAME, DOCUMENTED, ONE_OR_MANY
 from reachbook.http.request import AppRequest
 
 BASE = "/gateway/v1"
@@ -27,7 +27,7 @@ def routers(soft_bounce_days: int) -> list[Router]:
         dto=one_or_many(BounceIn),
         return_dto=None,
         status_code=202,
-        opt={BODY_NAME: "bounces"},
+        opt={BODY_NAME: "bounces", ONE_OR_MANY: True},
         summary="Takes bounces and complaints.",
         tags=["Bounces"],
     )
