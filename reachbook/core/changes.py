@@ -1,7 +1,7 @@
 """What changed of contacts and is not counted yet.
 
 Every transaction that changes contacts, what they are in, or the ledger, says here whom that concerns; what reads figures puts these
-aside and counts them anew, so that figures are exact at every commit, and the folder keeps the list short (core/statistics.py).
+aside and counts them anew, so that figures are exact at every commit, and the folder keeps the list short (core/statistics_folder.py).
 Lengths of values stand in the same row: one insert a transaction.
 """
 

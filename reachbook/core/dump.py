@@ -12,7 +12,7 @@ from reachbook.core.consent import TokenType
 from reachbook.core.contacts import ADDRESSES, FIRST_GROUP, reachable
 from reachbook.core.errors import ConflictError
 from reachbook.core.ids import NIL, AccountId
-from reachbook.core.statistics import IS_DEACTIVATED
+from reachbook.core.reach import IS_DEACTIVATED
 from reachbook.database.queries import Database, Record, Write
 from reachbook.database.values import Values
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from reachbook.core import changes, counts, mass, statistics
+from reachbook.core import changes, counts, mass, statistics_days, statistics_folder
 from reachbook.core.counts import Counts
 from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, invalid
 from reachbook.core.ids import NIL, AccountId, new_id
@@ -227,8 +227,8 @@ async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_
         await _remove_members(tx, account, list(found), keep_contacts=keep_contacts)
         await counts.remove(tx, account, list(found))
         await tx.execute("DELETE FROM contact_group WHERE account_id = $1 AND id = ANY($2::uuid[])", account, list(found))
-        await statistics.forget_days(tx, account, list(found))
-        await statistics.forget_groups(tx, account, list(found))
+        await statistics_days.forget_days(tx, account, list(found))
+        await statistics_folder.forget_groups(tx, account, list(found))
         return len(found)
 
 
@@ -240,7 +240,7 @@ async def empty(db: Database, account: AccountId, id: UUID) -> None:
             raise not_found(id)
         refuse_locked(found[id])
         await _remove_members(tx, account, [id])
-        await statistics.forget_groups(tx, account, [id])
+        await statistics_folder.forget_groups(tx, account, [id])
 
 
 # Locked first, judged in the next statement: a contact that another transaction is just putting into a second group

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from reachbook.core import accounts, consent, contacts, email, groups, indexing, phone, properties, statistics
+from reachbook.core import accounts, consent, contacts, email, groups, indexing, phone, properties, reach, statistics
 from reachbook.core.consent import Change, Reason, Source, TokenType
 from reachbook.core.contacts import Many, MovedError, Moves, Stored
 from reachbook.core.drafts import Facts, FieldValue, WholeDraft, check
@@ -21,7 +21,7 @@ from reachbook.core.groups import Lockable
 from reachbook.core.ids import NIL, AccountId
 from reachbook.core.limits import ROWS_PER_CALL, VALUE_LENGTH
 from reachbook.core.paging import Listed, Page
-from reachbook.core.statistics import Medium
+from reachbook.core.reach import Medium
 from reachbook.core.text import clean
 from reachbook.database.queries import Database, Queries, Transaction
 from reachbook.database.values import Values
@@ -72,13 +72,13 @@ SELECT m.group_id FROM membership m WHERE m.account_id = c.account_id AND m.cont
 READ = ", ".join(
     (
         "c.id, c.created_at, c.updated_at, c.first_name, c.last_name, c.email, c.phone, c.landline, c.fax, c.field_values",
-        *(f"{reason} AS {medium}_opt_out" for medium, reason in statistics.OPT_OUTS.items()),
+        *(f"{reason} AS {medium}_opt_out" for medium, reason in reach.OPT_OUTS.items()),
         f"ARRAY{OF_GROUPS} AS groups",
     )
 )
 COLUMNS = ("first_name", "last_name", "email", "phone", "landline", "fax")
 INSTANTS = ("created_at", "updated_at")
-OPT_OUTS = {f"{medium}_opt_out": reason for medium, reason in statistics.OPT_OUTS.items()}
+OPT_OUTS = {f"{medium}_opt_out": reason for medium, reason in reach.OPT_OUTS.items()}
 KEYS = {"email": "c.email_key", "phone": "c.phone", "landline": "c.landline"}
 """Attributes that an index finds contacts by."""
 
@@ -105,11 +105,11 @@ async def read(
     bound = list(values.bound)
     order = ", ".join([*(f"{_expression(name, of_properties)} {direction} NULLS LAST" for name, direction in sort), "c.id"])
     query = f"""
-    SELECT {READ} FROM {source} {statistics.TOKENS} WHERE {found}
+    SELECT {READ} FROM {source} {reach.TOKENS} WHERE {found}
     ORDER BY {order} OFFSET {values.add(page.skip)} LIMIT {values.add(page.take)}
     """
     rows = await db.fetch(query, *values.bound)
-    total = await _total(db, account, wanted, f"FROM {source} {statistics.TOKENS} WHERE {found}", bound) if count else len(rows)
+    total = await _total(db, account, wanted, f"FROM {source} {reach.TOKENS} WHERE {found}", bound) if count else len(rows)
     return Listed([_read(row) for row in rows], total)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
-from reachbook.core import bounces, counts, idempotency, ids, imports, indexing, statistics, tokens
+from reachbook.core import bounces, counts, idempotency, ids, imports, indexing, statistics_days, statistics_folder, tokens
 from reachbook.database.errors import UnavailableError
 from reachbook.database.queries import Database
 from reachbook.workers.imports import IMPORTS_AT_ONCE, sweep, work_on_next
@@ -39,12 +39,12 @@ async def fold_counts(db: Database, _: asyncio.Event) -> int:
 
 async def fold_statistics(db: Database, _: asyncio.Event) -> int:
     """Count what changed of who can be reached; a full share of it is followed by the next at once."""
-    return await statistics.fold_all(db)
+    return await statistics_folder.fold_all(db)
 
 
 async def keep_day(db: Database, _: asyncio.Event) -> int:
     """Note the day's statistics."""
-    await statistics.keep_day(db, ids.now())
+    await statistics_days.keep_day(db, ids.now())
     return 0
 
 

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from reachbook.core import statistics
+from reachbook.core import reach, statistics, statistics_folder
 from reachbook.core.consent import Reason
 from reachbook.core.counts import Counts
 from reachbook.core.ids import NIL, AccountId
-from reachbook.core.statistics import Explained, Medium, Statistics, Unreachable, Use
+from reachbook.core.reach import Medium
+from reachbook.core.statistics import Explained, Statistics, Unreachable, Use
 from reachbook.database.queries import Database, Queries, Record
 
 REACHED, DEACTIVATED, NO_ADDRESS = "reached", "deactivated", "no address"
@@ -107,9 +108,9 @@ class Rows:
         return found
 
     def _state(self, contact: Record, reasons: Mapping[Medium, Reason | None]) -> int:
-        bits = {"email": statistics.EMAIL, "phone": statistics.PHONE, "landline": statistics.LANDLINE}
+        bits = {"email": reach.EMAIL, "phone": reach.PHONE, "landline": reach.LANDLINE}
         state = sum(bit for column, bit in bits.items() if contact[column] is not None)
-        state += statistics.DEACTIVATED * self.is_deactivated(contact)
+        state += reach.DEACTIVATED * self.is_deactivated(contact)
         return state + sum(statistics.REASONS.index(reason) << statistics.SHIFTS[medium] for medium, reason in reasons.items())
 
 
@@ -183,7 +184,7 @@ LEFT = "SELECT count(*) FROM contact_change WHERE account_id = $1"
 async def fold_everything(db: Database, account: AccountId) -> None:
     """Until nothing is left, within bounds."""
     for _ in range(1_000):
-        if not await statistics.fold(db, account) and not await db.fetchval(LEFT, account):
+        if not await statistics_folder.fold(db, account) and not await db.fetchval(LEFT, account):
             return
     raise AssertionError("folding has no end")
 

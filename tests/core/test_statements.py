@@ -33,8 +33,8 @@ INSTALLATION = {
     "imports.account_of",
     "imports.purge",
     "indexing.index_due",
-    "statistics.fold_all",
-    "statistics.keep_day",
+    "statistics_folder.fold_all",
+    "statistics_days.keep_day",
 }
 OF_NO_ACCOUNT = {"tokens"}
 

@@ -18,12 +18,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
-from reachbook.core import changes, consent, contacts, fields, groups, ids, imports, limits, statistics, subscribers
+from reachbook.core import changes, consent, contacts, fields, groups, ids, imports, limits, statistics, statistics_folder, subscribers
 from reachbook.core.consent import Change, Reason, Source, TokenType
 from reachbook.core.drafts import FieldValue, WholeDraft
 from reachbook.core.errors import ConflictError, InvalidError, NotFoundError
 from reachbook.core.ids import NIL, AccountId
-from reachbook.core.statistics import Medium, Statistics, Unreachable, Use
+from reachbook.core.reach import Medium
+from reachbook.core.statistics import Statistics, Unreachable, Use
 from reachbook.core.subscribers import SubscriberDraft
 from reachbook.database import migrate
 from reachbook.database.location import Location
@@ -145,7 +146,7 @@ class Player:
             await fields.delete(self.caller, self.account, id)
 
     async def fold(self) -> None:
-        await statistics.fold(self.caller, self.account)
+        await statistics_folder.fold(self.caller, self.account)
 
 
 WAITING_FOR_FOLDERS = {"delete_groups", "empty"}
@@ -234,8 +235,8 @@ async def begun(db: Database) -> Player:
 def fold_by_shares(patch: pytest.MonkeyPatch, size: int) -> None:
     """A folder takes so many contacts at a time."""
     usual = str(limits.FOLDED_CONTACTS)
-    assert usual in statistics.TAKE
-    patch.setattr(statistics, "TAKE", statistics.TAKE.replace(usual, str(size)))
+    assert usual in statistics_folder.TAKE
+    patch.setattr(statistics_folder, "TAKE", statistics_folder.TAKE.replace(usual, str(size)))
     patch.setattr(statistics, "FOLDED_CONTACTS", size)
     patch.setattr(changes, "FOLDED_CONTACTS", size)
 
@@ -357,7 +358,7 @@ async def test_folding_between_any_two_statements_of_a_writer(quiet: Pool, steps
     account = player.account
 
     async def fold() -> None:
-        await statistics.fold(quiet, account)
+        await statistics_folder.fold(quiet, account)
         assert await told(quiet, account) == (await rows_of(quiet, account)).told(None)
 
     player.caller = Interrupted(quiet, fold)
@@ -388,7 +389,7 @@ async def test_writing_between_any_two_statements_of_a_folder(quiet: Pool, steps
     with pytest.MonkeyPatch.context() as patch:
         fold_by_shares(patch, share)
         for _ in range(len(steps)):
-            await statistics.fold(Interrupted(quiet, write), account)
+            await statistics_folder.fold(Interrupted(quiet, write), account)
             if waiting is not None:
                 await waiting
                 waiting = None
@@ -446,7 +447,7 @@ async def test_many_writers_and_folders_at_once(quiet: Pool, rounds: list[list[S
     account = player.account
 
     async def fold() -> None:
-        await statistics.fold(quiet, account)
+        await statistics_folder.fold(quiet, account)
 
     async def look() -> None:
         await assert_exact(quiet, account)
@@ -486,7 +487,7 @@ async def test_opt_outs_while_contacts_with_these_addresses_come_move_and_go(qui
     close: list[Step] = [("new_group",), ("delete_groups", [1], True), ("new_group",), ("delete_groups", [0], False), ("empty", 1)]
 
     async def fold() -> None:
-        await statistics.fold(quiet, account)
+        await statistics_folder.fold(quiet, account)
 
     async def look() -> None:
         await assert_exact(quiet, account)
@@ -521,7 +522,7 @@ async def test_a_large_group_is_exact_while_it_is_folded_a_share_at_a_time(quiet
         upcoming = iter(meanwhile)
         for share in itertools.count(1):
             await assert_exact(quiet, player.account)
-            assert await statistics.fold(quiet, player.account) <= 2 * 5
+            assert await statistics_folder.fold(quiet, player.account) <= 2 * 5
             await assert_exact(quiet, player.account)
             await player.play(*itertools.islice(upcoming, 1))
             if not await quiet.fetchval(LEFT, player.account):
@@ -550,14 +551,14 @@ async def test_a_large_group_is_exact_while_it_is_folded_a_share_at_a_time(quiet
 
 
 async def test_a_folder_of_all_accounts_says_how_many_have_more(quiet: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    while await statistics.fold_all(quiet):
+    while await statistics_folder.fold_all(quiet):
         pass  # what other tests left
     fold_by_shares(monkeypatch, 5)
     alice, bob = await begun(quiet), Player(quiet, await new_account(quiet))
     await alice.play(AGAIN)
     await bob.play(("new_group",), ("upload", 0, [WholeDraft(first_name="Bo")]))
-    assert await statistics.fold_all(quiet) == 1
-    while await statistics.fold_all(quiet):
+    assert await statistics_folder.fold_all(quiet) == 1
+    while await statistics_folder.fold_all(quiet):
         pass
     for player in (alice, bob):
         assert await quiet.fetchval(LEFT, player.account) == 0
@@ -567,10 +568,10 @@ async def test_a_folder_of_all_accounts_says_how_many_have_more(quiet: Pool, mon
 async def test_one_folder_of_an_account_at_a_time(quiet: Pool) -> None:
     player = await begun(quiet)
     async with quiet.transaction() as tx:
-        await tx.execute(statistics.HOLD, player.account)
-        assert await statistics.fold(quiet, player.account) == 0
+        await tx.execute(statistics_folder.HOLD, player.account)
+        assert await statistics_folder.fold(quiet, player.account) == 0
         await assert_exact(quiet, player.account)
-    assert await statistics.fold(quiet, player.account) == 6
+    assert await statistics_folder.fold(quiet, player.account) == 6
     await assert_folded_is_exact(quiet, player.account)
 
 
@@ -648,7 +649,7 @@ async def test_what_was_there_before_is_counted_after_a_migration(old: Location,
     try:
         for account in (ALICE, BOB):
             await assert_exact(pool, account)
-            assert await statistics.fold(pool, account) > 0
+            assert await statistics_folder.fold(pool, account) > 0
             await assert_exact(pool, account)
             await assert_folded_is_exact(pool, account)
             player = Player(pool, account)

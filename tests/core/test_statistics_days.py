@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from reachbook.core import groups, ids, statistics, subscribers
+from reachbook.core import groups, ids, statistics_days, subscribers
 from reachbook.core.drafts import WholeDraft
 from reachbook.core.groups import Group
 from reachbook.core.ids import NIL, AccountId
@@ -21,16 +21,16 @@ async def joined(db: Pool, account: AccountId, group: Group, number: int) -> Non
 
 
 async def days(db: Pool, account: AccountId, group: Group | None, now: datetime, **bounds: date) -> list[tuple[date, int]]:
-    found = await statistics.history(db, account, group and group.id, bounds.get("since"), bounds.get("until"), ALL, now)
+    found = await statistics_days.history(db, account, group and group.id, bounds.get("since"), bounds.get("until"), ALL, now)
     return [(day.day, day.statistics.email) for day in found]
 
 
 async def test_each_day_as_it_ended_and_today_as_it_is(db: Pool, account: AccountId, other_account: AccountId, group: Group) -> None:
     for number in range(3):
         await joined(db, account, group, 2 * number)
-        await statistics.keep_day(db, NOON + timedelta(days=number))
+        await statistics_days.keep_day(db, NOON + timedelta(days=number))
         await joined(db, account, group, 2 * number + 1)
-        await statistics.keep_day(db, NOON + timedelta(days=number, hours=11))
+        await statistics_days.keep_day(db, NOON + timedelta(days=number, hours=11))
     now = NOON + timedelta(days=2, hours=11, minutes=30)
     await joined(db, account, group, 9)
     first = NOON.date()
@@ -44,20 +44,20 @@ async def test_each_day_as_it_ended_and_today_as_it_is(db: Pool, account: Accoun
 
 async def test_days_on_which_nothing_ran_are_missing(db: Pool, account: AccountId, group: Group) -> None:
     await joined(db, account, group, 1)
-    await statistics.keep_day(db, NOON)
+    await statistics_days.keep_day(db, NOON)
     now = NOON + timedelta(days=9)
     assert await days(db, account, group, now) == [(NOON.date(), 1), (now.date(), 1)]
 
 
 async def test_a_page_of_days(db: Pool, account: AccountId) -> None:
     for number in range(5):
-        await statistics.keep_day(db, NOON + timedelta(days=number))
-    found = await statistics.history(db, account, None, None, None, Page(1, 2), NOON + timedelta(days=4))
+        await statistics_days.keep_day(db, NOON + timedelta(days=number))
+    found = await statistics_days.history(db, account, None, None, None, Page(1, 2), NOON + timedelta(days=4))
     assert [day.day.day for day in found] == [2, 3]
     assert found[0].statistics == Statistics(0, 0, 0, 0, 0)
 
 
 async def test_a_deleted_groups_days_are_gone_with_it(db: Pool, account: AccountId, group: Group) -> None:
-    await statistics.keep_day(db, NOON)
+    await statistics_days.keep_day(db, NOON)
     await groups.delete(db, account, [group.id])
     assert [day for day, _ in await days(db, account, group, NOON + timedelta(days=1))] == [NOON.date() + timedelta(days=1)]

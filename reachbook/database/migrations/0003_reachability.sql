@@ -59,7 +59,7 @@ CREATE TABLE value_count (
     PRIMARY KEY (account_id, field, length)
 );
 
--- Contacts that something keeps from being reached, as they are counted: the state's bits (core/statistics.py) and their groups.
+-- Contacts that something keeps from being reached, as they are counted: the state's bits (core/reach.py) and their groups.
 CREATE TABLE blocked_contact (
     account_id uuid NOT NULL,
     contact_id uuid NOT NULL,

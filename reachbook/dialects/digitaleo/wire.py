@@ -19,7 +19,8 @@ from reachbook.core.errors import Fault, InvalidError, Path, invalid
 from reachbook.core.groups import Group
 from reachbook.core.imports import Import
 from reachbook.core.paging import Page
-from reachbook.core.statistics import Medium, Statistics
+from reachbook.core.reach import Medium
+from reachbook.core.statistics import Statistics
 from reachbook.core.subscribers import Subscriber, SubscriberDraft
 from reachbook.dialects.digitaleo.parameters import Call, flag_of, folded, text_of
 

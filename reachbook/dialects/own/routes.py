@@ -20,7 +20,7 @@ from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIRespon
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from reachbook.core import exports, groups, ids, import_reports, imports, statistics
+from reachbook.core import exports, groups, ids, import_reports, imports, statistics, statistics_days
 from reachbook.core.errors import ConflictError, NotFoundError, invalid
 from reachbook.core.exports import Format, Selection
 from reachbook.core.idempotency import LONGEST_KEY
@@ -368,7 +368,7 @@ async def get_history(
     if group_id is not None:
         await groups.get(request.db, request.account, group_id)
     asked = page(skip, take, default=100, most=1_000)
-    days = await statistics.history(request.db, request.account, group_id, since, until, asked, request.now)
+    days = await statistics_days.history(request.db, request.account, group_id, since, until, asked, request.now)
     return [wire.day_out(day) for day in days]
 
 

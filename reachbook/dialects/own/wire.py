@@ -13,7 +13,8 @@ from reachbook.core import headers, import_reports
 from reachbook.core.errors import Fault, InvalidError
 from reachbook.core.import_reading import OnMatch, Scope
 from reachbook.core.imports import BUCKETS, Import, Options
-from reachbook.core.statistics import Day, Explained
+from reachbook.core.statistics import Explained
+from reachbook.core.statistics_days import Day
 
 Instant = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", examples=["2026-01-31T12:00:00.123Z"])]
 
