@@ -55,6 +55,7 @@ GIVEN = {
     "statement_seconds": ("7", 7.0),
     "stop_seconds": ("5", 5),
     "body_megabytes": ("1", 1),
+    "soft_bounce_days": ("3", 3),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
 }
@@ -67,6 +68,7 @@ WRONG = {
     "statement_seconds": ["0", "nan"],
     "stop_seconds": ["0", "1.5"],
     "body_megabytes": ["0", "20MB"],
+    "soft_bounce_days": ["0", "few"],
     "log_level": ["loud", "INFO "],
     "log_format": ["xml"],
 }
