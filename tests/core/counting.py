@@ -111,7 +111,7 @@ class Rows:
         bits = {"email": reach.EMAIL, "phone": reach.PHONE, "landline": reach.LANDLINE}
         state = sum(bit for column, bit in bits.items() if contact[column] is not None)
         state += reach.DEACTIVATED * self.is_deactivated(contact)
-        return state + sum(statistics.REASONS.index(reason) << statistics.SHIFTS[medium] for medium, reason in reasons.items())
+        return state + sum(reach.REASONS.index(reason) << reach.SHIFTS[medium] for medium, reason in reasons.items())
 
 
 def _figures(total: int, reached: Iterable[Medium | None]) -> Statistics:

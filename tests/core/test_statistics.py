@@ -237,7 +237,7 @@ def fold_by_shares(patch: pytest.MonkeyPatch, size: int) -> None:
     usual = str(limits.FOLDED_CONTACTS)
     assert usual in statistics_folder.TAKE
     patch.setattr(statistics_folder, "TAKE", statistics_folder.TAKE.replace(usual, str(size)))
-    patch.setattr(statistics, "FOLDED_CONTACTS", size)
+    patch.setattr(statistics_folder, "FOLDED_CONTACTS", size)
     patch.setattr(changes, "FOLDED_CONTACTS", size)
 
 
@@ -512,7 +512,7 @@ async def test_opt_outs_while_contacts_with_these_addresses_come_move_and_go(qui
 
 async def test_a_large_group_is_exact_while_it_is_folded_a_share_at_a_time(quiet: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     fold_by_shares(monkeypatch, 5)
-    monkeypatch.setattr(statistics, "MANY", 5)
+    monkeypatch.setattr(statistics_folder, "MANY", 5)
     player = Player(quiet, await new_account(quiet))
     people = [WholeDraft(phone=f"+316271000{number:02}", email="ann@example.com" if number % 3 else None) for number in range(31)]
     await player.play(("new_group",), ("new_group",), ("upload", 0, people), ("upload", 1, people[:8]), ("move", [1], [5, 25], "join"))
