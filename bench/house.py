@@ -26,6 +26,7 @@ import msgspec
 from reachbook.core import accounts, changes, contacts, counts, groups, ids, indexing, tokens
 from reachbook.core.drafts import Asker, Draft, Facts, FieldValue, check
 from reachbook.core.ids import AccountId
+from reachbook.core.kinds import ANY
 from reachbook.database.location import Location, locate
 from reachbook.database.migrate import migrate
 from reachbook.database.pool import Pool, open_pool
@@ -98,7 +99,7 @@ def person(number: int, chance: random.Random) -> dict[str, Any]:
 
 def facts(people: Sequence[dict[str, Any]]) -> list[Facts]:
     """The same people as the product stores them."""
-    asker = Asker(None, frozenset({6}))
+    asker = Asker(None, {6: ANY})
     rows: list[Facts] = []
     for one in people:
         values = [FieldValue(value["fieldId"], value["value"]) for value in one["customValues"]]

@@ -290,11 +290,12 @@ def export(
     account: UUID,
     group: str | None = None,
     search: str | None = None,
+    segment: UUID | None = None,
     format: Literal["csv", "xlsx", "vcf", "jsonl"] | None = None,
     output: Annotated[Path, Parameter(allow_leading_hyphen=True)] = importing.STANDARD_INPUT,
     data: Data = None,
 ) -> None:
-    """Write the contacts of a group, of a search or of the whole account to a file. `-` is standard output.
+    """Write the contacts of a group, of a search, of a segment or of the whole account to a file. `-` is standard output.
 
     Parameters
     ----------
@@ -302,19 +303,23 @@ def export(
         Id or name.
     search:
         Words as in the search.
+    segment:
+        Id.
     format:
         csv, xlsx, vcf or jsonl; told from the name of the output unless given.
     """
-    if group is not None and search is not None:
-        raise invalid("group", "and --search can't be given together")
+    if sum(one is not None for one in (group, search, segment)) > 1:
+        raise invalid("group", "and --search and --segment can't be given together")
     told = next((form for form in exports.Format if output.suffix.lower() == f".{form}"), exports.Format.CSV)
     form = exports.Format(format) if format else told
 
     async def write_file(db: Database) -> None:
         await accounts.get(db, AccountId(account))
         id = None if group is None else await importing.group_id(db, AccountId(account), group)
+        selection = exports.Selection(id, search, segment)
+        await exports.refuse_unknown(db, AccountId(account), selection)
         with _output(output) as file:
-            await exports.export(db, AccountId(account), exports.Selection(id, search), form, into(file))
+            await exports.export(db, AccountId(account), selection, form, into(file))
 
     _call(data, write_file)
 

@@ -15,6 +15,7 @@ from reachbook.core.consent import TokenType
 from reachbook.core.drafts import NO_LINES, Asker, Draft, Facts, FieldValue, WholeDraft, check
 from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, TooLargeError
 from reachbook.core.ids import NIL, AccountId, new_id, new_ids
+from reachbook.core.kinds import Kind, Rules
 from reachbook.core.limits import INT32, ROWS_PER_CALL
 from reachbook.core.paging import Listed, Page
 from reachbook.database.queries import Database, Queries, Transaction
@@ -72,8 +73,9 @@ async def asker(tx: Transaction, account: AccountId, drafts: Iterable[Draft]) ->
         if draft.values:
             ids.update(value.field_id for value in draft.values if 0 <= value.field_id <= INT32)
         needs_region = needs_region or _needs_region(draft)
-    region = await accounts.region(tx, account) if needs_region else None
-    return Asker(region, await fields.known(tx, account, ids) if ids else frozenset())
+    known: Rules = await fields.known(tx, account, ids) if ids else {}
+    needs_region = needs_region or any(rule.kind is Kind.DATE for rule in known.values())
+    return Asker(await accounts.region(tx, account) if needs_region else None, known)
 
 
 # One contact, one statement: state, membership, search and counters stand or fall together. FOR SHARE: the group can
@@ -103,7 +105,7 @@ async def add(db: Database, account: AccountId, group: UUID, draft: Draft, *, id
     """A new contact in a group. Raises InvalidError, NotFoundError, ConflictError if the group is locked."""
     faults: list[Fault] = []
     if not draft.values and not _needs_region(draft):
-        facts = check(draft, Asker(None, frozenset()), (), faults)
+        facts = check(draft, Asker(None, {}), (), faults)
         done = not faults and await _add(db, account, group, id, facts, now)
     else:
         async with db.transaction() as tx:
@@ -400,11 +402,11 @@ class MovedError(Exception):
 
 
 class Many(NamedTuple):
-    """Contacts that nobody else changes until the transaction ends, all groups that they are in, and the ids of the account's fields."""
+    """Contacts that nobody else changes until the transaction ends, all groups that they are in, and the account's fields."""
 
     contacts: dict[UUID, Stored]
     groups: dict[UUID, groups.Lockable]
-    fields: frozenset[int]
+    fields: Rules
 
 
 async def hold_many(tx: Transaction, account: AccountId, ids: Sequence[UUID], also: Iterable[UUID]) -> Many:

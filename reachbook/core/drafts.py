@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from reachbook.core import email, phone
 from reachbook.core.errors import Fault, Path
+from reachbook.core.kinds import ANY, Rule, Rules, read
 from reachbook.core.limits import NAME_LENGTH, VALUE_LENGTH
 from reachbook.core.text import clean, sort_key
 
@@ -58,10 +59,10 @@ class Facts(NamedTuple):
 
 
 class Asker(NamedTuple):
-    """What a row is checked against: the region of the account and the field ids that exist."""
+    """What a row is checked against: the region of the account and the fields that there are."""
 
     region: str | None
-    fields: frozenset[int]
+    fields: Rules
 
 
 def check(draft: Draft, asker: Asker, at: Path, faults: list[Fault]) -> Facts:
@@ -86,7 +87,7 @@ def check(draft: Draft, asker: Asker, at: Path, faults: list[Fault]) -> Facts:
         number and number.country,
         landline and landline.e164,
         fax and fax.e164,
-        _values(draft.values, asker.fields, at, faults) if draft.values else "{}",
+        _values(draft.values, asker, at, faults) if draft.values else "{}",
     )
 
 
@@ -119,15 +120,26 @@ def _phone(
         return None
 
 
-def _values(values: Sequence[FieldValue], known: frozenset[int], at: Path, faults: list[Fault]) -> str:
+def _values(values: Sequence[FieldValue], asker: Asker, at: Path, faults: list[Fault]) -> str:
     kept: dict[str, str] = {}
     for number, value in enumerate(values):
         path = (*at, "values", number)
-        if value.field_id not in known:
+        rule = asker.fields.get(value.field_id)
+        if rule is None:
             faults.append(Fault((*path, "field_id"), f"there is no field {value.field_id}"))
         text = clean(value.value, (*path, "value"), VALUE_LENGTH, faults)
+        if text is not None and rule is not None and rule is not ANY:
+            text = _of_kind(rule, text, asker.region, (*path, "value"), faults)
         if text is None:
             kept.pop(str(value.field_id), None)
         else:
             kept[str(value.field_id)] = text
     return msgspec.json.encode(kept).decode()
+
+
+def _of_kind(rule: Rule, text: str, region: str | None, at: Path, faults: list[Fault]) -> str:
+    try:
+        return read(rule, text, region)
+    except ValueError as error:
+        faults.append(Fault(at, str(error)))
+        return text

@@ -1,4 +1,4 @@
-"""The dump: contacts of groups, or by id, without those opted out; as JSON or CSV rows made by PostgreSQL and passed through.
+"""The dump: contacts of groups, of a segment, or by id, without those opted out; as JSON or CSV rows made by PostgreSQL and passed through.
 
 A row is never an object of ours: a million contacts stream in constant memory at the speed of COPY. The wire says which columns
 there are and what they are called; how a value is written (text as it is, instants with three digits and Z) is the same for all.
@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 from uuid import UUID
 
+from reachbook.core import segments
 from reachbook.core.consent import TokenType
 from reachbook.core.contacts import ADDRESSES, FIRST_GROUP, reachable
 from reachbook.core.errors import ConflictError
 from reachbook.core.ids import NIL, AccountId
 from reachbook.core.reach import IS_DEACTIVATED
+from reachbook.core.segments import Segment
 from reachbook.database.queries import Database, Record, Write
 from reachbook.database.values import Values
 
@@ -36,12 +38,13 @@ class Form(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """Which contacts: members of the groups, and those with the ids. Unknown ones of either are nobody."""
+    """Which contacts: members of the groups, those with the ids, and those of the segment. Unknown groups and contacts are nobody."""
 
     groups: Sequence[UUID]
     contacts: Sequence[UUID]
     reachable_only: bool = False
     """Leave out those who have no address for the type at all."""
+    segment: Segment | None = None
 
 
 class Cursor(NamedTuple):
@@ -58,7 +61,7 @@ ANY_LOCKED = "SELECT EXISTS (SELECT 1 FROM contact_group WHERE account_id = $1 A
 
 async def refuse_locked(db: Database, account: AccountId, selection: Selection) -> None:
     """Raises ConflictError if a group that the dump names is locked for sending."""
-    name = await db.fetchval(LOCKED, account, list(selection.groups))
+    name = await db.fetchval(LOCKED, account, [*selection.groups, *_group_of(selection.segment)])
     if name is not None:
         raise ConflictError(f"Group {name!r} is locked for sending.")
 
@@ -85,23 +88,30 @@ async def dump(
     if selection.reachable_only:
         conditions.append(_has_address(type))
     condition = "".join(f" AND {one}" for one in conditions)
-    query = _query(await db.fetch(GROUPS, account, list(selection.groups)), type, selection, condition, cursor, row, values)
+    found = {row["id"]: row for row in await db.fetch(GROUPS, account, [*selection.groups, *_group_of(selection.segment)])}
+    branches = [_members(found[group], type, condition, cursor, values) for group in sorted(found.keys() & set(selection.groups))]
+    if selection.segment is not None:
+        of_group = selection.segment.group_id
+        meets = f"{condition} AND {await segments.compiled(db, account, selection.segment.filter, values)}"
+        branches.append(_members(found[of_group], type, meets, cursor, values) if of_group in found else _all(type, meets, cursor, values))
+    if selection.contacts or not branches:
+        branches.append(_named(selection.contacts, type, condition, cursor, values))
+    query = _query(branches, cursor, row, values)
     # JSON text has no raw control character, so with these as quote and delimiter COPY leaves it as it is.
     options = {"format": "csv"} if form.kind == "csv" else {"format": "csv", "quote": "\x01", "delimiter": "\x02"}
     await db.stream(query, values.bound, write, options)
 
 
-def _query(
-    groups: Sequence[Record], type: TokenType, selection: Selection, condition: str, cursor: Cursor, row: str, values: Values
-) -> str:
+def _group_of(segment: Segment | None) -> Sequence[UUID]:
+    return () if segment is None or segment.group_id is None else (segment.group_id,)
+
+
+def _query(branches: Sequence[str], cursor: Cursor, row: str, values: Values) -> str:
     """The contacts of the selection, each once, in the order of their ids.
 
     Members of one group, the usual dump, are one join in the order of two indexes. Of several branches each ends at the cursor's `take`, so
     that a page costs a page. The cursor is said of both sides of a join: PostgreSQL derives equalities, but not this.
     """
-    branches = [_members(group, type, condition, cursor, values) for group in groups]
-    if selection.contacts or not branches:
-        branches.append(_named(selection.contacts, type, condition, cursor, values))
     if len(branches) == 1:
         return f"SELECT {row} {branches[0]}"
     union = " UNION ALL ".join(f"(SELECT c.*, m.group_id {branch})" for branch in branches)
@@ -119,10 +129,15 @@ def _members(group: Record, type: TokenType, condition: str, cursor: Cursor, val
 
 
 def _named(contacts: Sequence[UUID], type: TokenType, condition: str, cursor: Cursor, values: Values) -> str:
+    return _all(type, f"AND c.id = ANY({values.add(list(contacts), 'uuid[]')}) {condition}", cursor, values)
+
+
+def _all(type: TokenType, condition: str, cursor: Cursor, values: Values) -> str:
+    """Of the account's contacts those that meet the condition, each read through its first group."""
     return f"""
     FROM contact c LEFT JOIN LATERAL {FIRST_GROUP} m ON true
     LEFT JOIN contact_group g ON g.account_id = c.account_id AND g.id = m.group_id
-    WHERE c.account_id = $1 AND c.id = ANY({values.add(list(contacts), "uuid[]")})
+    WHERE c.account_id = $1
         AND {reachable(type, "coalesce(g.bypass_opt_out, false)")} {condition} {_after(cursor, "c.id", values)}
     ORDER BY c.id {_limit(cursor, values)}"""
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import msgspec
 
-from reachbook.core import fields, groups, headers, search
+from reachbook.core import fields, groups, headers, search, segments
 from reachbook.core.fields import COMPANY
 from reachbook.core.headers import LABELS
 from reachbook.core.ids import AccountId
@@ -45,10 +45,11 @@ MEDIA_TYPES = {
 
 
 class Selection(NamedTuple):
-    """A group, what a search finds, or with neither the whole account."""
+    """A group, what a search finds, a segment, or with none of them the whole account."""
 
     group: UUID | None = None
     search: str | None = None
+    segment: UUID | None = None
 
 
 class Column(NamedTuple):
@@ -75,9 +76,11 @@ SAFE = ("id", "phoneNumber", "phoneCountry", "landline", "fax")
 
 
 async def refuse_unknown(db: Database, account: AccountId, selection: Selection) -> None:
-    """Raises NotFoundError if there is no such group."""
+    """Raises NotFoundError if there is no such group or segment, ConflictError if a field that the segment speaks of is gone."""
     if selection.group is not None:
         await groups.get(db, account, selection.group)
+    if selection.segment is not None:
+        await segments.readable(db, account, selection.segment)
 
 
 async def export(db: Database, account: AccountId, selection: Selection, form: Format, write: Write) -> None:
@@ -105,6 +108,10 @@ async def _source(db: Database, account: AccountId, selection: Selection, values
         return f"""
         FROM contact_search s JOIN contact c ON c.account_id = s.account_id AND c.id = s.contact_id
         WHERE s.account_id = $1 AND {condition} ORDER BY c.id"""
+    if selection.segment is not None:
+        segment = await segments.readable(db, account, selection.segment)
+        found = await segments.source(db, account, segment.group_id, segment.filter, values)
+        return f"FROM {found.sql} ORDER BY {found.id}"
     return "FROM contact c WHERE c.account_id = $1 ORDER BY c.id"
 
 

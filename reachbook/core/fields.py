@@ -7,20 +7,26 @@ import msgspec
 
 from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, invalid
 from reachbook.core.ids import AccountId, new_id
+from reachbook.core.kinds import ANY, Kind, Rule, Rules
 from reachbook.core.limits import FIELDS_PER_ACCOUNT, NAME_LENGTH
 from reachbook.core.text import clean
-from reachbook.database.queries import Database, Queries, Transaction
+from reachbook.database.queries import Database, Queries, Record, Transaction
 
 COMPANY = 6
 PREDEFINED = {COMPANY: "Company", **{6 + number: f"CustomField{number}" for number in range(1, 11)}}
 
 
 class Field(msgspec.Struct, frozen=True):
-    """`id` is never used again once it is deleted. `property` is the one that it keeps, if any (core/properties.py)."""
+    """`id` is never used again once it is deleted. `property` is the one that it keeps, if any (core/properties.py).
+
+    `kind` and `choices` say what its values must be; neither changes.
+    """
 
     id: int
     name: str
     property: str | None = None
+    kind: Kind = Kind.TEXT
+    choices: tuple[str, ...] = ()
 
 
 async def predefine(tx: Transaction, account: AccountId, now: datetime) -> None:
@@ -29,15 +35,20 @@ async def predefine(tx: Transaction, account: AccountId, now: datetime) -> None:
     await tx.copy("field", ["account_id", "id", "name", "name_key", "is_predefined", "created_at"], rows)
 
 
-LIST = "SELECT id, name, property FROM field WHERE account_id = $1 ORDER BY id"
+COLUMNS = "id, name, property, kind, choices"
+LIST = f"SELECT {COLUMNS} FROM field WHERE account_id = $1 ORDER BY id"
 
 
 async def list_all(db: Queries, account: AccountId) -> Sequence[Field]:
     """Every field of the account by id."""
-    return [Field(**row) for row in await db.fetch(LIST, account)]
+    return [_read(row) for row in await db.fetch(LIST, account)]
 
 
-GET = "SELECT id, name, property FROM field WHERE account_id = $1 AND id = $2"
+def _read(row: Record) -> Field:
+    return Field(row["id"], row["name"], row["property"], Kind(row["kind"]), tuple(row["choices"] or ()))
+
+
+GET = f"SELECT {COLUMNS} FROM field WHERE account_id = $1 AND id = $2"
 
 
 async def get(db: Database, account: AccountId, id: int) -> Field:
@@ -45,31 +56,32 @@ async def get(db: Database, account: AccountId, id: int) -> Field:
     row = await db.fetchrow(GET, account, id)
     if row is None:
         raise _unknown(id)
-    return Field(**row)
+    return _read(row)
 
 
 NEXT_ID = "UPDATE account SET next_field_id = next_field_id + 1 WHERE id = $1 RETURNING next_field_id - 1"
 CREATE = """
-INSERT INTO field (account_id, id, name, name_key, is_predefined, created_at, property) VALUES ($1, $2, $3, $4, false, $5, $6)
+INSERT INTO field (account_id, id, name, name_key, is_predefined, created_at, property, kind, choices)
+VALUES ($1, $2, $3, $4, false, $5, $6, $7, $8)
 ON CONFLICT (account_id, name_key) DO NOTHING RETURNING id
 """
 
 
-async def create(db: Database, account: AccountId, name: str | None, now: datetime) -> Field:
+async def create(db: Database, account: AccountId, name: str | None, now: datetime, rule: Rule = ANY) -> Field:
     """A new field with the next id. Raises ConflictError if the name is taken, whatever its case."""
     async with db.transaction() as tx:
-        return await add(tx, account, name, now)
+        return await add(tx, account, name, now, rule=rule)
 
 
-async def add(tx: Transaction, account: AccountId, name: str | None, now: datetime, property: str | None = None) -> Field:
+async def add(tx: Transaction, account: AccountId, name: str | None, now: datetime, property: str | None = None, rule: Rule = ANY) -> Field:
     """The same as part of a transaction."""
     written = _checked(name)
     id = await tx.fetchval(NEXT_ID, account)  # holds the account's row: fields are made one after the other
     if await tx.fetchval("SELECT count(*) FROM field WHERE account_id = $1", account) >= FIELDS_PER_ACCOUNT:
         raise ConflictError(f"An account has at most {FIELDS_PER_ACCOUNT:,} fields.")
-    if await tx.fetchval(CREATE, account, id, written, key(written), now, property) is None:
+    if await tx.fetchval(CREATE, account, id, written, key(written), now, property, rule.kind, list(rule.choices) or None) is None:
         raise _taken(written)
-    return Field(id, written, property)
+    return Field(id, written, property, rule.kind, rule.choices)
 
 
 TAKEN = "SELECT 1 FROM field WHERE account_id = $1 AND name_key = $2 AND id <> $3"
@@ -87,7 +99,7 @@ async def rename(db: Database, account: AccountId, id: int, name: str | None) ->
         if await tx.fetchval(TAKEN, account, key(written), id) is not None:
             raise _taken(written)
         await tx.execute(RENAME, account, id, written, key(written))
-    return Field(id, written, row["property"])
+    return Field(id, written, row["property"], Kind(row["kind"]), tuple(row["choices"] or ()))
 
 
 async def hold_names(tx: Transaction, account: AccountId) -> None:
@@ -123,17 +135,33 @@ async def delete(db: Database, account: AccountId, id: int) -> None:
 
 
 # KEY SHARE: none of them can be deleted before the values that refer to them are committed.
-KNOWN = "SELECT id FROM field WHERE account_id = $1 AND id = ANY($2::bigint[]) ORDER BY id FOR KEY SHARE"
+KNOWN = "SELECT id, kind, choices FROM field WHERE account_id = $1 AND id = ANY($2::bigint[]) ORDER BY id FOR KEY SHARE"
+HOLD_ALL = "SELECT id, kind, choices FROM field WHERE account_id = $1 ORDER BY id FOR KEY SHARE"
 
 
-async def known(tx: Transaction, account: AccountId, ids: Iterable[int]) -> frozenset[int]:
-    """Those of the ids that are fields of the account; they stay so until the transaction ends."""
-    return frozenset(row["id"] for row in await tx.fetch(KNOWN, account, sorted(set(ids))))
+async def known(tx: Transaction, account: AccountId, ids: Iterable[int]) -> Rules:
+    """Those of the ids that are fields of the account, with what their values must be; they stay so until the transaction ends."""
+    return _rules(await tx.fetch(KNOWN, account, sorted(set(ids))))
 
 
-async def hold_all(tx: Transaction, account: AccountId) -> frozenset[int]:
-    """No field is deleted until the transaction ends: for who changes a contact, before the contact is locked. Answers their ids."""
-    return frozenset(row["id"] for row in await tx.fetch("SELECT id FROM field WHERE account_id = $1 ORDER BY id FOR KEY SHARE", account))
+async def hold_all(tx: Transaction, account: AccountId) -> Rules:
+    """No field is deleted until the transaction ends: for who changes a contact, before the contact is locked."""
+    return _rules(await tx.fetch(HOLD_ALL, account))
+
+
+async def rules(db: Queries, account: AccountId) -> Rules:
+    """What the values of each field must be."""
+    return _rules(await db.fetch(LIST, account))
+
+
+def _rules(rows: Sequence[Record]) -> Rules:
+    return {row["id"]: _rule(row) for row in rows}
+
+
+def _rule(row: Record) -> Rule:
+    if row["kind"] == Kind.TEXT and not row["choices"]:
+        return ANY
+    return Rule(Kind(row["kind"]), tuple(row["choices"] or ()))
 
 
 def _checked(name: str | None) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from reachbook.core import fullname, headers, phone
 from reachbook.core.drafts import Asker, Facts, FieldValue, WholeDraft, check
 from reachbook.core.errors import Fault
+from reachbook.core.kinds import Rules
 from reachbook.core.text import sort_key
 from reachbook.files.rows import Mark, Row, letter
 
@@ -71,7 +72,7 @@ SHOWN = 40
 class Reader:
     """Reads the rows of one file."""
 
-    def __init__(self, plan: Plan, fields: frozenset[int]) -> None:
+    def __init__(self, plan: Plan, fields: Rules) -> None:
         self.plan = plan
         self._asker = Asker(plan.region, fields)
         place = {target: place for place, target in reversed(list(enumerate(plan.targets))) if target}

@@ -162,7 +162,7 @@ def _guess(table: Table, samples: Sequence[Row]) -> list[str | None]:
     """Without a header: what the first row's cells look like."""
     first = samples[0].cells if samples else []
     guesses: list[str | None] = [None] * len(table.columns)
-    reader = Reader(Plan([""], [headers.EMAIL], [], "update", "account", None, letters=False, is_csv=True, group=NIL), frozenset())
+    reader = Reader(Plan([""], [headers.EMAIL], [], "update", "account", None, letters=False, is_csv=True, group=NIL), {})
     for place, cell in enumerate(first):
         if reader.read(Row(1, [cell])).facts is not None:
             guesses[place] = headers.EMAIL

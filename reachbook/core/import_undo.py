@@ -1,6 +1,6 @@
 """Taking an import back, a slice at a time: what it made goes, what it changed returns; what was edited since stays and is listed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -89,7 +89,7 @@ def _judge(row: Record, stored: Stored | None, plan: Plan, held_groups: Mapping[
     return Verdict(number, "restored", stored, Before(Facts(*facts), datetime.fromisoformat(updated_at), joined))
 
 
-def _of_known(facts: Facts, known: frozenset[int]) -> Facts:
+def _of_known(facts: Facts, known: Collection[int]) -> Facts:
     """Values of fields that were deleted since don't come back."""
     values: dict[str, str] = msgspec.json.decode(facts.field_values)
     if all(int(field) in known for field in values):

@@ -27,3 +27,9 @@ FOLDED_CHANGES = 2_000  # changes that it takes at most
 
 BOUNCE_DAYS = 90  # a bounce that was taken is known again
 SOFT_BOUNCE_WINDOW_DAYS = 30  # soft bounces of earlier days don't count
+
+FILTER_CONDITIONS = 100  # in one filter
+FILTER_DEPTH = 10
+FILTER_SECONDS = 10.0  # that a filter may look for contacts
+FILTER_SHOWN = 10  # contacts that a preview shows
+FILTER_VALUES = 1_000  # of one IN

@@ -10,6 +10,7 @@ from datetime import datetime
 from reachbook.core import fields
 from reachbook.core.fields import COMPANY
 from reachbook.core.ids import AccountId
+from reachbook.core.kinds import ANY, Kind, Rule
 from reachbook.database.queries import Queries, Transaction
 
 LABELS = {
@@ -30,6 +31,9 @@ LABELS = {
     **{f"field{number}": f"CustomField{number}" for number in range(11, 16)},
 }
 """The properties and what their fields are called."""
+
+RULES = {"birth_date": Rule(Kind.DATE)}
+"""What the values of new fields must be, where that is not any text."""
 
 PREDEFINED = {"company": COMPANY, **{f"field{number:02}": COMPANY + number for number in range(1, 11)}}
 """Those whose fields every account has."""
@@ -81,4 +85,4 @@ async def _add(tx: Transaction, account: AccountId, name: str, label: str, now: 
     taken = {field.name.casefold() for field in await fields.list_all(tx, account)}
     while label.casefold() in taken:
         label += f" ({name})"
-    return (await fields.add(tx, account, label, now, property=name)).id
+    return (await fields.add(tx, account, label, now, property=name, rule=RULES.get(name, ANY))).id

@@ -35,6 +35,7 @@ class Subscriber(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     first_name: str | None
+    insertion: str | None
     last_name: str | None
     email: str | None
     phone: str | None
@@ -71,7 +72,7 @@ SELECT m.group_id FROM membership m WHERE m.account_id = c.account_id AND m.cont
 """.strip()
 READ = ", ".join(
     (
-        "c.id, c.created_at, c.updated_at, c.first_name, c.last_name, c.email, c.phone, c.landline, c.fax, c.field_values",
+        "c.id, c.created_at, c.updated_at, c.first_name, c.insertion, c.last_name, c.email, c.phone, c.landline, c.fax, c.field_values",
         *(f"{reason} AS {medium}_opt_out" for medium, reason in reach.OPT_OUTS.items()),
         f"ARRAY{OF_GROUPS} AS groups",
     )
@@ -228,7 +229,8 @@ async def create(
             draft, contact = next(remaining)
             found: list[Fault] = []
             facts = check(contact, asking, (index,), found)
-            faults += _of_properties(found, _names(draft, of_properties), 0)
+            names = _names(draft, of_properties)
+            faults += _of_properties(found, names, len(contact.values or ()) - len(names))
             faults += _of_groups(draft, held, (index,))
             changes += _opt_outs(draft, facts, (index,), faults)
             rows.append(facts)
@@ -330,11 +332,13 @@ async def _with_fields(tx: Transaction, account: AccountId, drafts: Sequence[Sub
 
 
 def _with_values(draft: SubscriberDraft, stored: str, of_properties: Fields) -> WholeDraft:
-    """The draft of the contact, the properties among its values behind those that it has (JSON)."""
+    """The draft of the contact, the properties among its values behind those that it is given, or has (JSON)."""
     given = [FieldValue(of_properties[name], draft.properties[name]) for name in _names(draft, of_properties)]
     if not given:
         return draft.contact
-    kept = [FieldValue(int(field), value) for field, value in msgspec.json.decode(stored).items()]
+    kept: Sequence[FieldValue] = draft.contact.values or [
+        FieldValue(int(field), value) for field, value in msgspec.json.decode(stored).items()
+    ]
     return msgspec.structs.replace(draft.contact, values=[*kept, *given])
 
 
@@ -348,7 +352,7 @@ def _of_properties(faults: Sequence[Fault], names: Sequence[str], kept: int) -> 
     found: list[Fault] = []
     for path, message in faults:
         match path:
-            case (*above, "values", int(number), str()) if number >= kept:
+            case (*above, "values", int(number), str()) if kept <= number < kept + len(names):
                 found.append(Fault((*above, names[number - kept]), message))
             case _:
                 found.append(Fault(path, message))

@@ -9,6 +9,10 @@ class UnavailableError(Exception):
     """The database did not answer, or not in time; the same call may succeed later."""
 
 
+class TimedOutError(UnavailableError):
+    """The statement took longer than it may."""
+
+
 def redacted(url: str) -> str:
     """The URL without its password, for messages."""
     head, separator, tail = url.rpartition("@")

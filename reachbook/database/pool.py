@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import asyncpg
 
-from reachbook.database.errors import DatabaseError, UnavailableError, redacted
+from reachbook.database.errors import DatabaseError, TimedOutError, UnavailableError, redacted
 from reachbook.database.queries import Record, Rows, Transaction, Write
 
 STREAMS_SHARE = 2  # one connection in so many may be held by a long stream
@@ -111,7 +111,8 @@ class Acquired:
 
 
 def _unavailable(error: BaseException) -> UnavailableError:
-    return UnavailableError(str(error) or type(error).__name__)
+    kind = TimedOutError if isinstance(error, asyncpg.QueryCanceledError) else UnavailableError
+    return kind(str(error) or type(error).__name__)
 
 
 UNREACHABLE = (

@@ -17,13 +17,13 @@ from pathlib import Path
 import psutil
 import structlog
 
-from reachbook.core import ids, import_claims, import_reports, import_slices, import_undo, imports
+from reachbook.core import fields, ids, import_claims, import_reports, import_slices, import_undo, imports
 from reachbook.core.errors import ReachbookError
-from reachbook.core.fields import list_all
 from reachbook.core.import_claims import Claim
 from reachbook.core.import_reading import Read, Reader
 from reachbook.core.import_slices import IMAGINED_FIELD, Reached
 from reachbook.core.imports import Import, LostError
+from reachbook.core.kinds import ANY
 from reachbook.core.limits import IMPORT_ATTEMPTS, IMPORT_BYTES, IMPORT_LEASE_SECONDS, IMPORT_SLICE_ROWS, IMPORT_TURN_SECONDS
 from reachbook.database.errors import UnavailableError
 from reachbook.database.queries import Database
@@ -136,9 +136,9 @@ async def _run(db: Database, claim: Claim, held: Import, folder: Path, turn: Tur
         plan = await import_slices.imagine_plan(db, account, claim, table, samples)
     else:
         plan = await import_slices.make_plan(db, account, claim, table, samples, ids.now())
-    known = frozenset(field.id for field in await list_all(db, account))
-    imagined = {int(target) for target in plan.targets if target and target.isdigit() and int(target) >= IMAGINED_FIELD}
-    slices = _slices(table, Reader(plan, known | imagined), held.last_row)
+    known = await fields.rules(db, account)
+    imagined = [int(target) for target in plan.targets if target and target.isdigit() and int(target) >= IMAGINED_FIELD]
+    slices = _slices(table, Reader(plan, {**known, **dict.fromkeys(imagined, ANY)}), held.last_row)
     store = import_slices.look if is_preview else import_slices.apply
     turn.begin()
     goes_on, is_end, last = True, False, held.last_row

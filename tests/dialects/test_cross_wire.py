@@ -32,6 +32,7 @@ FULL: dict[str, str] = {name: f"{name}, é" for name in OF_DIGITALEO} | {
     "field01": "=1+1",
 }
 OTHER: dict[str, str] = {name: f"Other {value}" for name, value in FULL.items()} | {
+    "birthDate": "1990-12-31",
     "email": "Bea@digit.example",
     "mobile": "+31627100002",
     "phone": "+31207654321",

@@ -1,9 +1,11 @@
 """Alice's world."""
 
+from uuid import UUID
+
 import asyncpg
 import pytest
 
-from reachbook.core import ids, indexing
+from reachbook.core import ids, indexing, segments
 from reachbook.core.imports import Options
 from reachbook.database.pool import Pool
 from tests.isolation.world import EMAIL, OPTED_OUT, PHONE, World
@@ -32,6 +34,9 @@ async def world(alice: Client, bob: Client, db: Pool, owner: asyncpg.Connection)
     await bob.contact((await bob.group(name="Builders"))["id"], firstName="Bob", lastName="Builder", phoneNumber="+31627100009")
     parameters = {"groupId": group["id"], "contactId": contact["id"], "fieldId": str(field["id"])}
     parameters |= {"tokenType": "sms", "tokenValue": OPTED_OUT}
+    filtered = {"attribute": "first_name", "operator": "EQ", "value": "Cheshire"}
+    segment = await segments.create(db, alice.account, ids.new_id(), UUID(group["id"]), "Cats", filtered, ids.now())
+    parameters["segmentId"] = str(segment.id)
     options = Options(group_name="Tea party")
     done = await worked_on(db, alice.account, FILE, "Queen of hearts.csv", "start", options)
     ready = await worked_on(db, alice.account, FILE, "Knave of hearts.csv", "preview", options)
@@ -40,7 +45,19 @@ async def world(alice: Client, bob: Client, db: Pool, owner: asyncpg.Connection)
         await indexing.index_due(db, ids.now())
     parameters["importId"] = str(done.id)
     imported = [str(done.id), str(ready.id), "of hearts", "White Rabbit", "Hatter", "Unbirthday", "marmalade", "+31627100003"]
-    read = [group["id"], hidden["id"], contact["id"], "Tea party", "Croquet ground", "Cheshire", "Dormouse", "Rabbit hole", "Down and down"]
+    read = [
+        "Cats",
+        str(segment.id),
+        group["id"],
+        hidden["id"],
+        contact["id"],
+        "Tea party",
+        "Croquet ground",
+        "Cheshire",
+        "Dormouse",
+        "Rabbit hole",
+        "Down and down",
+    ]
     return World(
         parameters, str(ready.id), {*read, *imported, EMAIL, PHONE, OPTED_OUT, "Off with her head", str(alice.account), alice.token}
     )

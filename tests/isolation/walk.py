@@ -14,7 +14,7 @@ OWN_BASE = "/v1/accounts/{accountId}"
 DIGITALEO_BASE = "/digitaleo/rest"
 GATEWAY_BASE = "/gateway/v1"
 READING = ("GET", "HEAD", "OPTIONS")
-OBJECTS = ("groupId", "contactId", "fieldId", "importId")
+OBJECTS = ("groupId", "contactId", "fieldId", "importId", "segmentId")
 OF_READY = ("/preview", "/start", "/cancel")
 """Routes whose import must not have been started yet."""
 WALKED = {"cm_addressbook": CM_ADDRESSBOOK, "digitaleo": DIGITALEO, "gateway": GATEWAY, "own": OWN}
@@ -76,6 +76,8 @@ def _own_requests(method: str, path: str, account: str, world: World) -> list[Re
     queries = [{"groupId": ours["groupId"], "format": "csv"}, {"search": WORD}]
     is_upload = method not in READING and path.endswith("/imports")
     json = None if method in READING or is_upload else {"groupId": ours["groupId"], "groupName": "Taken"}
+    if json is not None and "/segments" in path:
+        json = {"groupId": ours["groupId"], "name": "Taken", "filter": {"attribute": "last_name", "operator": "LIKE", "value": WORD}}
     content = b"Phone\n+31627100005\n" if is_upload else None
     return [Request(method, url, query, json, content, is_bearer) for query in queries for is_bearer in (True, False)]
 

@@ -11,7 +11,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 
-from reachbook.core import consent, contacts, dump, fields, groups, ids, search
+from reachbook.core import consent, contacts, dump, fields, groups, ids, search, segments
 from reachbook.core.consent import Change, Source, TokenType
 from reachbook.core.errors import Fault, InvalidError, invalid
 from reachbook.core.ids import NIL
@@ -432,12 +432,14 @@ async def dump_contacts(
     reachable_only: Annotated[
         bool | None, QueryParameter(name="reachableOnly", description="Leave out who has no such address (ours).")
     ] = None,
+    segment_id: Annotated[str | None, QueryParameter(name="segmentId", description="Contacts of a segment (ours).")] = None,
 ) -> streams.Streamed:
     """`[contact, …]` in the order of their ids, or CSV with property names as header and a column for each field."""
     type = consent.token_type(tokenType, "tokenType")
-    selection = dump.Selection(wire.ids(group_ids, "groupIds"), wire.ids(contact_ids, "contactIds"), bool(reachable_only))
-    if not selection.groups and not selection.contacts:
-        raise invalid("groupIds", "groupIds or contactIds is required")
+    segment = await segments.readable(request.db, request.account, wire.guid(segment_id, "segmentId")) if segment_id else None
+    selection = dump.Selection(wire.ids(group_ids, "groupIds"), wire.ids(contact_ids, "contactIds"), bool(reachable_only), segment)
+    if not selection.groups and not selection.contacts and segment is None:
+        raise invalid("groupIds", "groupIds, contactIds or segmentId is required")
     as_csv = format == "csv" or (format is None and "text/csv" in request.headers.get("accept", "").lower())
     size = page(None, take, most=50_000).take if take is not None or not as_csv else None
     cursor = dump.Cursor(wire.guid(last_guid, "lastGuid") if last_guid else None, size)

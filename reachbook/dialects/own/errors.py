@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from reachbook.core import imports
+from reachbook.core import imports, segments
 from reachbook.http import refusals
 from reachbook.http.request import AppRequest
 
@@ -19,6 +19,8 @@ CORE_NAMES = {
 async def _find_object(request: AppRequest) -> None:
     if "importId" in request.path_params:
         await imports.get(request.db, request.account, UUID(request.path_params["importId"]))
+    if "segmentId" in request.path_params:
+        await segments.get(request.db, request.account, UUID(request.path_params["segmentId"]))
 
 
 WIRE = refusals.Wire(CORE_NAMES, _find_object)

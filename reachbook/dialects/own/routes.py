@@ -12,15 +12,16 @@ from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
-from litestar import Response, Router, delete, get, post
+from litestar import Response, Router, delete, get, post, put
 from litestar.datastructures import UploadFile
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Parameter, RequestBody, Schema
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
+from msgspec import UNSET
 
-from reachbook.core import exports, groups, ids, import_reports, imports, statistics, statistics_days
+from reachbook.core import exports, groups, ids, import_reports, imports, segments, statistics, statistics_days
 from reachbook.core.errors import ConflictError, NotFoundError, invalid
 from reachbook.core.exports import Format, Selection
 from reachbook.core.idempotency import LONGEST_KEY
@@ -28,7 +29,19 @@ from reachbook.core.imports import Import
 from reachbook.core.limits import IMPORT_BYTES
 from reachbook.dialects.own import wire
 from reachbook.dialects.own.auth import guard
-from reachbook.dialects.own.wire import DayOut, ExplainedOut, ImportOut, OptionsIn, PreviewOut, ReportOut
+from reachbook.dialects.own.wire import (
+    ContactOut,
+    CountOut,
+    DayOut,
+    ExplainedOut,
+    ImportOut,
+    OptionsIn,
+    PreviewOut,
+    ReportOut,
+    SegmentIn,
+    SegmentOut,
+    SegmentPreviewOut,
+)
 from reachbook.http.body import one
 from reachbook.http.limits import UPLOAD
 from reachbook.http.paging import headers, page
@@ -323,11 +336,12 @@ async def export_contacts(
     search: Annotated[
         str | None, QueryParameter(name="search", description="Those that a search finds; with neither all of the account.")
     ] = None,
+    segment_id: Annotated[UUID | None, QueryParameter(name="segmentId", description="A segment's contacts.")] = None,
 ) -> Streamed:
     """The file, streamed. An import takes it again without any difference."""
-    if group_id is not None and search is not None:
-        raise invalid("search", "can't be given together with groupId")
-    selection, form = Selection(group_id, search), Format(format)
+    if sum(one is not None for one in (group_id, search, segment_id)) > 1:
+        raise invalid("search" if search is not None else "segmentId", "can't be given together with another selection")
+    selection, form = Selection(group_id, search, segment_id), Format(format)
     await exports.refuse_unknown(request.db, request.account, selection)
 
     async def produce(write: Any) -> None:
@@ -370,6 +384,76 @@ async def get_history(
     asked = page(skip, take, default=100, most=1_000)
     days = await statistics_days.history(request.db, request.account, group_id, since, until, asked, request.now)
     return [wire.day_out(day) for day in days]
+
+
+SEGMENTS, SEGMENT = "/segments", "/segments/{segmentId:str}"
+OfGroup = Annotated[UUID | None, QueryParameter(name="groupId", description="Those of a group; without it all.")]
+
+
+@post(SEGMENTS, dto=one(SegmentIn), operation_class=KeyedOperation, summary="Saves a filter.", tags=["Segments"])
+async def create_segment(request: AppRequest, data: JSONBody[SegmentIn]) -> SegmentOut:
+    """`{"name": "Parisians", "groupId"?, "filter": {"attribute": "city", "operator": "EQ", "value": "Paris"}}` → 201."""
+    group, raw = wire.filter_in(data)
+    name = data.name if isinstance(data.name, str) else None
+    return wire.segment_out(await segments.create(request.db, request.account, ids.new_id(), group, name, raw, request.now))
+
+
+@get(SEGMENTS, summary="Lists segments.", tags=["Segments"])
+async def list_segments(request: AppRequest, group_id: OfGroup = None, skip: Skip = None, take: Take = None) -> Response[list[SegmentOut]]:
+    """By age."""
+    asked = page(skip, take, default=100, most=1_000)
+    listed = await segments.list_segments(request.db, request.account, group_id, asked)
+    return Response([wire.segment_out(one) for one in listed.rows], headers=headers(asked, listed))
+
+
+@get(SEGMENT, summary="Gets a segment.", tags=["Segments"])
+async def get_segment(request: AppRequest, segmentId: FromPath[UUID]) -> SegmentOut:
+    """Its name and its filter."""
+    return wire.segment_out(await segments.get(request.db, request.account, segmentId))
+
+
+@put(SEGMENT, dto=one(SegmentIn), summary="Changes a segment.", tags=["Segments"])
+async def update_segment(request: AppRequest, segmentId: FromPath[UUID], data: JSONBody[SegmentIn]) -> SegmentOut:
+    """Sets what it names: `name`, `filter`."""
+    raw = UNSET if data.filter is UNSET else data.filter
+    return wire.segment_out(await segments.update(request.db, request.account, segmentId, data.name, raw, request.now))
+
+
+@delete(SEGMENT, summary="Deletes a segment.", tags=["Segments"])
+async def delete_segment(request: AppRequest, segmentId: FromPath[UUID]) -> None:
+    """204; its contacts stay."""
+    await segments.delete(request.db, request.account, segmentId)
+
+
+@get(f"{SEGMENT}/count", summary="Counts a segment's contacts.", tags=["Segments"])
+async def count_segment(request: AppRequest, segmentId: FromPath[UUID]) -> CountOut:
+    """`{"contacts": 1204}`, as of now."""
+    return CountOut(await segments.count_of(request.db, request.account, segmentId))
+
+
+@get(f"{SEGMENT}/contacts", summary="Lists a segment's contacts.", tags=["Segments"])
+async def list_segment_contacts(
+    request: AppRequest,
+    segmentId: FromPath[UUID],
+    after: Annotated[UUID | None, QueryParameter(name="after", description="The last id of the page before.")] = None,
+    take: Take = None,
+) -> list[ContactOut]:
+    """In the order of their ids; the next page begins behind the last."""
+    asked = page(None, take, default=100, most=1_000)
+    found = await segments.members(request.db, request.account, segmentId, after, asked.take)
+    return [wire.contact_out(one) for one in found]
+
+
+@post(
+    f"{SEGMENTS}/preview", dto=one(SegmentIn), operation_class=KeyedOperation, status_code=200, summary="Tries a filter.", tags=["Segments"]
+)
+async def preview_segment(request: AppRequest, data: JSONBody[SegmentIn]) -> SegmentPreviewOut:
+    """`{"groupId"?, "filter"}` → how many contacts meet it, and the first ten."""
+    group, raw = wire.filter_in(data)
+    if group is not None:
+        await groups.get(request.db, request.account, group)
+    seen = await segments.preview(request.db, request.account, group, raw)
+    return SegmentPreviewOut(seen.contacts, [wire.contact_out(one) for one in seen.first])
 
 
 def _attachment(name: str) -> dict[str, str]:

@@ -7,14 +7,16 @@ from typing import Annotated, Any, Literal, cast, get_args
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from reachbook.core import headers, import_reports
-from reachbook.core.errors import Fault, InvalidError
+from reachbook.core.errors import Fault, InvalidError, invalid
 from reachbook.core.import_reading import OnMatch, Scope
 from reachbook.core.imports import BUCKETS, Import, Options
+from reachbook.core.segments import Segment
 from reachbook.core.statistics import Explained
 from reachbook.core.statistics_days import Day
+from reachbook.core.subscribers import Subscriber
 
 Instant = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", examples=["2026-01-31T12:00:00.123Z"])]
 
@@ -319,3 +321,89 @@ class DayOut(msgspec.Struct):
 def day_out(day: Day) -> DayOut:
     """One day."""
     return DayOut(day.day, *msgspec.structs.astuple(day.statistics))
+
+
+class SegmentIn(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """A segment as it is posted. On PUT what is absent stays; the group does not change."""
+
+    name: str | UnsetType | None = UNSET
+    filter: Annotated[Any, Meta(description='{"attribute", "operator", "value"}, {"all": […]}, {"any": […]} or {"not": {…}}.')] = UNSET
+    group_id: Annotated[str | None, Meta(description="Whose contacts; all of the account's without.")] = None
+
+
+class SegmentOut(msgspec.Struct, rename="camel"):
+    """A saved filter."""
+
+    id: UUID
+    group_id: UUID | None
+    name: str
+    filter: dict[str, Any]
+    created_on_utc: Instant
+    updated_on_utc: Instant
+
+
+def filter_in(given: SegmentIn) -> tuple[UUID | None, Any]:
+    """The group and the filter. Raises InvalidError."""
+    try:
+        group = UUID(given.group_id) if given.group_id else None
+    except ValueError:
+        raise invalid("group", "is not a GUID") from None
+    if given.filter is UNSET:
+        raise invalid("filter", "is required")
+    return group, given.filter
+
+
+def segment_out(segment: Segment) -> SegmentOut:
+    """A segment as it stands."""
+    instants = (cast("str", instant(segment.created_at)), cast("str", instant(segment.updated_at)))
+    return SegmentOut(segment.id, segment.group_id, segment.name, segment.filter, *instants)
+
+
+class CountOut(msgspec.Struct):
+    """How many contacts there are."""
+
+    contacts: int
+
+
+class ContactOut(msgspec.Struct, rename="camel"):
+    """A contact, whole; what it does not have is null."""
+
+    id: UUID
+    group_ids: list[UUID]
+    first_name: str | None
+    insertion: str | None
+    last_name: str | None
+    email: str | None
+    phone_number: str | None
+    landline: str | None
+    fax: str | None
+    values: Annotated[dict[str, str], Meta(description="By field id.")]
+    opt_outs: Annotated[dict[str, str], Meta(description="Medium → reason.")]
+    created_on_utc: Instant
+    updated_on_utc: Instant
+
+
+def contact_out(one: Subscriber) -> ContactOut:
+    """A contact as it stands."""
+    return ContactOut(
+        one.id,
+        list(one.groups),
+        one.first_name,
+        one.insertion,
+        one.last_name,
+        one.email,
+        one.phone,
+        one.landline,
+        one.fax,
+        dict(one.values),
+        {str(medium): reason for medium, reason in one.opt_outs.items()},
+        cast("str", instant(one.created_at)),
+        cast("str", instant(one.updated_at)),
+    )
+
+
+class SegmentPreviewOut(msgspec.Struct):
+    """Who meets a filter."""
+
+    contacts: int
+    first: list[ContactOut]

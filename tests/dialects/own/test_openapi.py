@@ -62,6 +62,11 @@ class Book:
         self._post(f"{self.url}/imports/{id}/cancel")
         return id
 
+    def segment(self) -> str:
+        """A new segment."""
+        body = {"name": "Readers", "filter": {"attribute": "phone", "operator": "NOT_NULL"}}
+        return self._post(f"{self.url}/segments", json=body)["id"]
+
     def aim(self, case: Case) -> None:
         """Lead a case to this account, and two of three to objects that are there."""
         parameters, query = case.path_parameters, case.query
@@ -75,7 +80,12 @@ class Book:
         if "importId" in parameters:
             waits = case.method == "POST" and case.path.endswith("/preview") and chance > 2  # for a worker: most get their refusal
             parameters["importId"] = self.done if waits else self._import_for(case.method, case.path)
-        if isinstance(case.body, dict) and case.path.endswith(("/preview", "/start")):
+        if "segmentId" in parameters:
+            parameters["segmentId"] = self.segment()
+        if "/segments" in case.path:
+            if isinstance(case.body, dict):
+                case.body |= {"name": "Readers", "groupId": self.group, "filter": {"attribute": "email", "operator": "IS_NULL"}}
+        elif isinstance(case.body, dict) and case.path.endswith(("/preview", "/start")):
             case.body |= {"groupId": self.group, "groupName": None, "mapping": None, "match": None, "region": None, "sheet": None}
             case.body |= {"encoding": None, "delimiter": None, "matchIn": "account", "onMatch": "fill"}
         if isinstance(query, dict) and query.get("groupId"):
