@@ -19,7 +19,7 @@ from reachbook.core.ids import AccountId, new_id
 from reachbook.core.limits import PUSH_LENGTH, ROWS_PER_CALL, VALUE_LENGTH
 from reachbook.core.paging import Listed, Page
 from reachbook.core.text import clean, fold
-from reachbook.database.queries import Database, Queries, Write
+from reachbook.database.queries import Database, Queries, Record, Write
 from reachbook.database.values import Values
 
 
@@ -283,7 +283,22 @@ async def opt_out(
     """Opt out, the whole batch or nothing; the tokens afterwards, in the order of the changes. Raises as `record` does."""
     async with db.transaction() as tx:
         await record(tx, account, changes, source=source, actor=actor, now=now)
-        return [await get(tx, account, change.type, change.value) for change in changes if isinstance(change, Change)]
+        of = await _token_keys(tx, account, [(change.type, change.value) for change in changes if isinstance(change, Change)])
+        stored = {(row["type"], row["key"]): row for row in await tx.fetch(OF_KEYS, account, *of)}
+    return [_token(stored[token]) for token in zip(*of, strict=True)]
+
+
+OF_KEYS = f"SELECT key, {STATE} FROM consent_token WHERE account_id = $1 AND (type, key) IN (SELECT * FROM unnest($2::text[], $3::text[]))"
+
+
+def _token(row: Record) -> Token:
+    return Token(**{name: row[name] for name in Token.__struct_fields__})
+
+
+async def _token_keys(db: Queries, account: AccountId, tokens: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    """(type, address) of tokens as two columns, addresses as tokens have them; of one that is none, or of no type, there is no token."""
+    region = await accounts.region(db, account)
+    return [type for type, _ in tokens], [_key(type, value, region) for type, value in tokens]
 
 
 HOLD_ACTIVE = """
@@ -305,10 +320,8 @@ async def alter(
     """Those of the tokens (type and address) that are opted out get another reason, or with None are opted in again; answers how many
     there are. Raises InvalidError.
     """
-    region = await accounts.region(db, account)
-    types, keys = [type for type, _ in tokens], [_key(type, value, region) for type, value in tokens]
     async with db.transaction() as tx:
-        found = await tx.fetch(HOLD_ACTIVE, account, types, keys)
+        found = await tx.fetch(HOLD_ACTIVE, account, *await _token_keys(tx, account, tokens))
         changes = [
             Change(TokenType(row["type"]), row["value"], is_active=reason is not None, reason=reason or Reason.USER) for row in found
         ]
@@ -320,7 +333,6 @@ async def alter(
 
 
 def _key(type: str, value: str, region: str | None) -> str:
-    """An address as its token has it; of one that is none, or of no type, there is no token."""
     try:
         return normalise(TokenType(type), value, region).key
     except ValueError:
@@ -346,8 +358,7 @@ async def find(
     bound = Values(account)
     where = ["account_id = $1 AND is_active"]
     if tokens is not None:
-        region = await accounts.region(db, account)
-        of, keys = [type for type, _ in tokens], [_key(type, value, region) for type, value in tokens]
+        of, keys = await _token_keys(db, account, tokens)
         where.append(f"(type, key) IN (SELECT * FROM unnest({bound.add(of, 'text[]')}, {bound.add(keys, 'text[]')}))")
     if values is not None:
         where.append(f"key = ANY({bound.add(await _keys(db, account, values), 'text[]')})")

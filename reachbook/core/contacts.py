@@ -65,15 +65,15 @@ def _needs_region(draft: Draft) -> bool:
     return any(number and phone.needs_region(number) for number in numbers)
 
 
-async def asker(tx: Transaction, account: AccountId, drafts: Iterable[Draft]) -> Asker:
-    """Ask the database only for what these drafts need."""
+async def asker(tx: Transaction, account: AccountId, drafts: Iterable[Draft], held: Rules | None = None) -> Asker:
+    """Ask the database only for what these drafts need, and not for fields that are held already."""
     needs_region = False
     ids: set[int] = set()
     for draft in drafts:
         if draft.values:
             ids.update(value.field_id for value in draft.values if 0 <= value.field_id <= INT32)
         needs_region = needs_region or _needs_region(draft)
-    known: Rules = await fields.known(tx, account, ids) if ids else {}
+    known: Rules = (await fields.known(tx, account, ids) if held is None else held) if ids else {}
     needs_region = needs_region or any(rule.kind is Kind.DATE for rule in known.values())
     return Asker(await accounts.region(tx, account) if needs_region else None, known)
 
@@ -313,7 +313,7 @@ async def _update(tx: Transaction, account: AccountId, id: UUID, draft: Draft, n
         raise MovedError
     faults: list[Fault] = []
     merged = merge(stored.facts, draft)
-    facts = check(merged, await asker(tx, account, [merged]), (), faults)
+    facts = check(merged, await asker(tx, account, [merged], held.fields), (), faults)
     if faults:
         raise InvalidError(faults)
     for group in held.groups.values():

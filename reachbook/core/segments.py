@@ -103,10 +103,13 @@ async def delete(db: Queries, account: AccountId, id: UUID) -> None:
 
 
 class Source(NamedTuple):
-    """SQL that reads contacts `c` of a segment: what stands after FROM with its WHERE, and the column that orders them by id."""
+    """SQL that reads contacts `c` of a segment: what stands after FROM with its WHERE, the column that orders them by id, and the values
+    bound so far.
+    """
 
     sql: str
     id: str
+    bound: Sequence[object]
 
 
 async def compiled(db: Queries, account: AccountId, raw: Any, values: Values) -> str:
@@ -120,48 +123,49 @@ async def source(db: Queries, account: AccountId, group: UUID | None, raw: Any, 
     """The contacts that meet a filter. Raises InvalidError."""
     condition = await compiled(db, account, raw, values)
     if group is None:
-        return Source(f"contact c WHERE c.account_id = $1 AND {condition}", "c.id")
+        return Source(f"contact c WHERE c.account_id = $1 AND {condition}", "c.id", values.bound)
     joined = "membership m JOIN contact c ON c.account_id = m.account_id AND c.id = m.contact_id"
-    return Source(f"{joined} WHERE m.account_id = $1 AND m.group_id = {values.add(group, 'uuid')} AND {condition}", "m.contact_id")
+    where = f"m.account_id = $1 AND m.group_id = {values.add(group, 'uuid')} AND {condition}"
+    return Source(f"{joined} WHERE {where}", "m.contact_id", values.bound)
 
 
 async def readable(db: Queries, account: AccountId, id: UUID) -> Segment:
     """A segment whose filter still has a meaning. Raises NotFoundError, ConflictError if a field that it speaks of is gone."""
     segment = await get(db, account, id)
-    try:
-        await compiled(db, account, segment.filter, Values(account))
-    except InvalidError as error:
-        raise ConflictError(f"The segment {segment.name!r} can't be read any more: {error.faults[0].message}.") from None
+    await _source_of(db, account, segment)
     return segment
 
 
-async def count(db: Database, account: AccountId, group: UUID | None, raw: Any) -> int:
-    """How many contacts meet a filter. Raises InvalidError, also if that takes too long."""
-    values = Values(account)
-    found = await source(db, account, group, raw, values)
-    rows = await _fetch(db, account, f"SELECT count(*) AS contacts FROM {found.sql}", values)
+async def _source_of(db: Queries, account: AccountId, segment: Segment) -> Source:
+    try:
+        return await source(db, account, segment.group_id, segment.filter, Values(account))
+    except InvalidError as error:
+        raise ConflictError(f"The segment {segment.name!r} can't be read any more: {error.faults[0].message}.") from None
+
+
+async def count(db: Database, account: AccountId, found: Source) -> int:
+    """How many contacts there are. Raises InvalidError if that takes too long."""
+    rows = await _fetch(db, account, f"SELECT count(*) AS contacts FROM {found.sql}", found.bound)
     return rows[0]["contacts"]
 
 
-async def contacts_of(db: Database, account: AccountId, group: UUID | None, raw: Any, after: UUID | None, take: int) -> Sequence[UUID]:
-    """The ids of the contacts that meet a filter, ascending, behind `after`. Raises InvalidError, also if that takes too long."""
-    values = Values(account)
-    found = await source(db, account, group, raw, values)
+async def contacts_of(db: Database, account: AccountId, found: Source, after: UUID | None, take: int) -> Sequence[UUID]:
+    """Their ids, ascending, behind `after`. Raises InvalidError if that takes too long."""
+    values = Values(*found.bound)
     beyond = "" if after is None else f"AND {found.id} > {values.add(after, 'uuid')}"
     query = f"SELECT c.id FROM {found.sql} {beyond} ORDER BY {found.id} LIMIT {values.add(take, 'bigint')}"
-    return [row["id"] for row in await _fetch(db, account, query, values)]
+    return [row["id"] for row in await _fetch(db, account, query, values.bound)]
 
 
 async def count_of(db: Database, account: AccountId, id: UUID) -> int:
     """How many contacts a segment has. Raises as `readable` does, InvalidError if it takes too long."""
-    segment = await readable(db, account, id)
-    return await count(db, account, segment.group_id, segment.filter)
+    return await count(db, account, await _source_of(db, account, await get(db, account, id)))
 
 
 async def members(db: Database, account: AccountId, id: UUID, after: UUID | None, take: int) -> Sequence[Subscriber]:
     """The contacts of a segment by id, behind `after`. Raises as `count_of` does."""
-    segment = await readable(db, account, id)
-    return await _whole(db, account, await contacts_of(db, account, segment.group_id, segment.filter, after, take))
+    found = await _source_of(db, account, await get(db, account, id))
+    return await _whole(db, account, await contacts_of(db, account, found, after, take))
 
 
 class Preview(NamedTuple):
@@ -173,20 +177,21 @@ class Preview(NamedTuple):
 
 async def preview(db: Database, account: AccountId, group: UUID | None, raw: Any) -> Preview:
     """What a segment of this filter would have. Raises InvalidError."""
-    found = await contacts_of(db, account, group, raw, None, FILTER_SHOWN)
-    return Preview(await count(db, account, group, raw), await _whole(db, account, found))
+    found = await source(db, account, group, raw, Values(account))
+    first = await contacts_of(db, account, found, None, FILTER_SHOWN)
+    return Preview(await count(db, account, found), await _whole(db, account, first))
 
 
 async def _whole(db: Database, account: AccountId, found: Sequence[UUID]) -> Sequence[Subscriber]:
     return (await subscribers.read(db, account, {"id": list(map(str, found))}, Page(0, len(found)), count=False)).rows if found else []
 
 
-async def _fetch(db: Database, account: AccountId, query: str, values: Values) -> Sequence[Record]:
+async def _fetch(db: Database, account: AccountId, query: str, bound: Sequence[object]) -> Sequence[Record]:
     """Look for contacts, within the time that a filter has."""
     try:
         async with db.transaction() as tx:
             await tx.execute(f"SET LOCAL statement_timeout = {int(FILTER_SECONDS * 1000)}")
-            return await tx.fetch(query, *values.bound)
+            return await tx.fetch(query, *bound)
     except TimedOutError:
         reason = f"takes longer than {FILTER_SECONDS:g} seconds: add a condition on e-mail, phone or a group"
         raise invalid("filter", reason) from None

@@ -263,14 +263,15 @@ async def _update(tx: Transaction, account: AccountId, ids: Sequence[UUID], draf
     of_properties = await _with_fields(tx, account, [draft], now)
     held = await contacts.hold_many(tx, account, ids, draft.groups or ())
     faults = _of_groups(draft, held.groups, ())
+    names = _names(draft, of_properties)
+    merged = [contacts.merge(one.facts, _with_values(draft, one.facts.field_values, of_properties)) for one in held.contacts.values()]
+    asking = await contacts.asker(tx, account, merged, held.fields)
     rows: list[tuple[Stored, Facts, datetime]] = []
     changes: list[Change] = []
-    for stored in held.contacts.values():
-        merged = contacts.merge(stored.facts, _with_values(draft, stored.facts.field_values, of_properties))
+    for stored, whole in zip(held.contacts.values(), merged, strict=True):
         found: list[Fault] = []
-        facts = check(merged, await contacts.asker(tx, account, [merged]), (), found)
-        names = _names(draft, of_properties)
-        faults += _of_properties(found, names, len(merged.values or ()) - len(names))
+        facts = check(whole, asking, (), found)
+        faults += _of_properties(found, names, len(whole.values or ()) - len(names))
         changes += _opt_outs(draft, facts, (), faults)
         if facts != stored.facts:
             rows.append((stored, facts, now))

@@ -14,6 +14,7 @@ from reachbook.core.paging import Page
 from reachbook.core.reach import Medium
 from reachbook.core.subscribers import Subscriber, SubscriberDraft
 from reachbook.database.pool import Pool
+from reachbook.database.values import Values
 from tests.core.book import new_account
 
 VALUES: dict[str, list[str]] = {
@@ -150,8 +151,9 @@ async def test_a_filter_finds_whom_it_describes(quiet: Pool, people: list[dict[s
     everybody = (await subscribers.read(quiet, account, {}, Page(0, 100))).rows
     for raw in trees:
         expected = sorted(one.id for one in everybody if meets(raw, one, named))
-        assert await segments.contacts_of(quiet, account, None, raw, None, 100) == expected, raw
-        assert await segments.count(quiet, account, None, raw) == len(expected)
+        found = await segments.source(quiet, account, None, raw, Values(account))
+        assert await segments.contacts_of(quiet, account, found, None, 100) == expected, raw
+        assert await segments.count(quiet, account, found) == len(expected)
 
 
 async def store(db: Pool, account: AccountId, people: list[dict[str, Any]], named: dict[str, int]) -> None:

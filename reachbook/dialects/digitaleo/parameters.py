@@ -153,7 +153,7 @@ async def _body(request: AppRequest, resource: str) -> dict[str, Any]:
 
 def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Names with brackets as what they stand for; a name that comes again becomes a list."""
-    root: dict[str, Any] = {}
+    root = _Node()
     for name, value in pairs:
         found = NAME.fullmatch(name)
         parts = [found[1], *PART.findall(found[2])] if found else [name]
@@ -161,12 +161,12 @@ def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
             raise invalid(parts[0], "is nested too deeply")
         node = root
         for part in parts[:-1]:
-            key = part or _next(node)
-            child = node.setdefault(key, {})
-            if not isinstance(child, dict):
-                child = node[key] = {}
+            key = node.place(part)
+            child = node.get(key)
+            if not isinstance(child, _Node):
+                child = node[key] = _Node()
             node = child
-        last = parts[-1] or _next(node)
+        last = node.place(parts[-1])
         before = node.get(last) if len(parts) == 1 else None
         if isinstance(before, list):
             before.append(value)
@@ -177,13 +177,21 @@ def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return {name: _settled(value) for name, value in root.items()}
 
 
-def _next(node: dict[str, Any]) -> str:
-    """The place behind the last, which `[]` stands for."""
-    last = next(reversed(node), "")
-    if last.isascii() and last.isdigit() and len(last) <= LONGEST_NUMBER and int(last) == len(node) - 1:
-        return str(len(node))  # numbered in turn, as nearly always
-    numbers = [int(name) for name in node if name.isascii() and name.isdigit() and len(name) <= LONGEST_NUMBER]
-    return str(max(numbers, default=-1) + 1)
+class _Node(dict[str, Any]):
+    """What stands below a name; knows the place behind its highest number, however many there are."""
+
+    end = 0
+
+    def place(self, part: str) -> str:
+        """The name itself, or for `[]` the next number."""
+        name = part or str(self.end)
+        if _is_number(name):
+            self.end = max(self.end, int(name) + 1)
+        return name
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit() and len(name) <= LONGEST_NUMBER
 
 
 def _settled(value: Any) -> Any:
@@ -191,7 +199,7 @@ def _settled(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     inner = {name: _settled(one) for name, one in value.items()}
-    if inner and all(name.isascii() and name.isdigit() and len(name) <= LONGEST_NUMBER for name in inner):
+    if inner and all(map(_is_number, inner)):
         return [inner[name] for name in sorted(inner, key=int)]
     return inner
 

@@ -292,3 +292,9 @@ def test_the_verb_says_what_is_done_unless_the_action_does(method: str, action: 
 def test_rows_fold_their_names() -> None:
     assert folded({"FirstName": 1, 7: 2}) == {"firstname": 1, "7": 2}
     assert folded([]) is folded("x") is folded(None) is None
+
+
+def test_many_values_behind_a_high_number_take_their_turn() -> None:
+    """In linear time: each knows its place without a look at all others."""
+    read = nested([("a[5]", "first"), *(("a[]", str(number)) for number in range(100_000))])
+    assert read == {"a": ["first", *map(str, range(100_000))]}
