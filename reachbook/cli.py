@@ -19,11 +19,12 @@ from rich.table import Table
 
 from reachbook import __version__, demo, importing, log, serving
 from reachbook import settings as settings_table
-from reachbook.core import accounts, exports, ids, import_reports, imports, tokens
+from reachbook.core import accounts, exports, ids, import_reports, imports, retention, tokens
 from reachbook.core.errors import ConflictError, InvalidError, ReachbookError, invalid
 from reachbook.core.ids import AccountId
 from reachbook.core.imports import Import, Options
 from reachbook.core.paging import Page
+from reachbook.core.retention import Gone
 from reachbook.database.errors import DatabaseError, UnavailableError
 from reachbook.database.location import Location, locate
 from reachbook.database.migrate import migrate as bring_up_to_date
@@ -33,6 +34,7 @@ from reachbook.dialects import cm_addressbook
 from reachbook.files.writing import into
 from reachbook.settings import Settings, SettingsError
 from reachbook.workers import runner
+from reachbook.workers.retention import pass_over
 
 FAILED, WRONG_USAGE, REFUSED_ROWS = 1, 2, 3
 
@@ -340,6 +342,34 @@ def _output(path: Path) -> Generator[IO[bytes]]:
         raise ConflictError(f"Can't write {path}: {error.strerror or error}.") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@app.command(name="retention")
+def pass_over_lists(
+    *, account: UUID | None = None, dry_run: Annotated[bool, Parameter(negative="")] = False, data: Data = None, as_json: AsJson = False
+) -> None:
+    """Take contacts out of the lists that delete unused ones, now. The worker does it once a day.
+
+    A contact goes when it was not used for more than two weeks or has no address. With --dry-run nothing is changed.
+    """
+
+    async def work(db: Database) -> list[Gone]:
+        chosen = [AccountId(account)] if account else await retention.all_accounts(db)
+        found: list[Gone] = []
+        for one in chosen:
+            await accounts.get(db, one)
+            async for share in retention.look(db, one, ids.now()) if dry_run else pass_over(db, one):
+                found += share
+        return found
+
+    gone = _call(data, work)
+    if as_json:
+        _answer([one._asdict() for one in gone])
+        return
+    for one in gone:
+        outcome = "deleted" if one.is_deleted else "leaves the list"
+        print(f"{one.account}  {one.group}  {one.contact}  {one.reason:<10}  last used {one.used_at:%Y-%m-%d %H:%M}  {outcome}")
+    print(f"{len(gone):,} contacts {'would go. Nothing was changed.' if dry_run else 'are gone.'}")
 
 
 @account_app.command(name="create")

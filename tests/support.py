@@ -24,7 +24,7 @@ from reachbook.workers.imports import work_on
 
 HOUSEKEEPING = {
     *("contact_count", "consent_count", "indexing_backlog"),
-    *("contact_change", "value_count", "blocked_contact", "blocked_count", "statistics_day"),
+    *("contact_change", "retention_turn", "value_count", "blocked_contact", "blocked_count", "statistics_day"),
 }
 """Tables in which the worker folds and forgets by itself, whenever it comes by; figures are compared as they are read."""
 

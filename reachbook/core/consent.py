@@ -459,6 +459,25 @@ async def count_opted_out(tx: Queries, account: AccountId, addresses: Sequence[t
     return await tx.fetchval(OPTED_OUT, account, emails, phones, [type for type in used if type not in (TokenType.EMAIL, TokenType.PUSH)])
 
 
+OPTED_OUT_OF = f"""
+SELECT key, {STATE} FROM consent_token WHERE account_id = $1 AND is_active AND (
+    (type = 'email' AND key = ANY($2::text[])) OR (type = 'push' AND key = ANY($4::text[]))
+    OR (type = ANY($5::text[]) AND key = ANY($3::text[])))
+"""
+OF_NUMBERS = [type for type in TokenType if type not in (TokenType.EMAIL, TokenType.PUSH)]
+
+
+async def opted_out(
+    db: Queries, account: AccountId, emails: Sequence[str], phones: Sequence[str], devices: Sequence[str]
+) -> Sequence[tuple[str, Token]]:
+    """What these addresses (keys of e-mails, E.164, push tokens) are opted out of, each token with the key of its address."""
+    if not emails and not phones and not devices:
+        return []
+    rows = await db.fetch(OPTED_OUT_OF, account, list(emails), list(phones), list(devices), OF_NUMBERS)
+    order = list(TokenType)
+    return sorted(((row["key"], _token(row)) for row in rows), key=lambda found: order.index(TokenType(found[1].type)))
+
+
 EXPORT = """
 SELECT type, value, to_char(changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), reason, message
 FROM consent_token WHERE account_id = $1 AND is_active ORDER BY changed_at DESC, type, key

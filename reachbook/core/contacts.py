@@ -9,11 +9,11 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 
-from reachbook.core import accounts, changes, counts, fields, groups, indexing, phone
+from reachbook.core import accounts, changes, counts, fields, groups, indexing, phone, push, stoplists
 from reachbook.core.changes import Range
 from reachbook.core.consent import TokenType
 from reachbook.core.drafts import NO_LINES, Asker, Draft, Facts, FieldValue, WholeDraft, check
-from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, TooLargeError
+from reachbook.core.errors import Fault, InvalidError, NotFoundError, TooLargeError
 from reachbook.core.ids import NIL, AccountId, new_id, new_ids
 from reachbook.core.kinds import Kind, Rules
 from reachbook.core.limits import INT32, ROWS_PER_CALL
@@ -82,7 +82,8 @@ async def asker(tx: Transaction, account: AccountId, drafts: Iterable[Draft], he
 # neither go nor be locked for editing before this is committed.
 ADD = f"""
 WITH target AS (
-    SELECT id FROM contact_group WHERE account_id = $1 AND id = $2 AND NOT is_locked_for_editing FOR SHARE
+    SELECT id FROM contact_group
+    WHERE account_id = $1 AND id = $2 AND NOT is_locked_for_editing AND (kind = 'stoplist') = $22 FOR SHARE
 ), created AS (
     INSERT INTO contact ({", ".join(STORED)})
     SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::jsonb, $15, $15 FROM target RETURNING email, phone, landline
@@ -101,8 +102,10 @@ SELECT count(*) FROM target
 """
 
 
-async def add(db: Database, account: AccountId, group: UUID, draft: Draft, *, id: UUID, now: datetime) -> Contact:
-    """A new contact in a group. Raises InvalidError, NotFoundError, ConflictError if the group is locked."""
+async def add(db: Database, account: AccountId, group: UUID, draft: Draft, *, id: UUID, now: datetime, actor: UUID = NIL) -> Contact:
+    """A new contact in a group. The actor is entered in the ledger if that is a stop list. Raises InvalidError, NotFoundError,
+    ConflictError if the group is locked.
+    """
     faults: list[Fault] = []
     if not draft.values and not _needs_region(draft):
         facts = check(draft, Asker(None, {}), (), faults)
@@ -115,13 +118,24 @@ async def add(db: Database, account: AccountId, group: UUID, draft: Draft, *, id
         found = await groups.get(db, account, group)
         if faults:
             raise InvalidError(faults)
-        raise ConflictError(f"Group {found.name!r} is locked for editing.")
+        if found.kind != groups.Kind.STOPLIST or not await _add_stopped(db, account, group, id, facts, now, actor):
+            raise groups.locked(found.name)
     return _contact(id, facts, now, group)
 
 
-async def _add(tx: Queries, account: AccountId, group: UUID, id: UUID, facts: Facts, now: datetime) -> bool:
+async def _add(tx: Queries, account: AccountId, group: UUID, id: UUID, facts: Facts, now: datetime, *, to_stoplist: bool = False) -> bool:
     lengths = changes.columns(changes.lengths_of([facts]))
-    return bool(await tx.fetchval(ADD, account, group, id, *facts, now, search_text(facts), new_id(), NIL, *lengths))
+    given = (account, group, id, *facts, now, search_text(facts), new_id(), NIL, *lengths, to_stoplist)
+    return bool(await tx.fetchval(ADD, *given))
+
+
+async def _add_stopped(db: Database, account: AccountId, group: UUID, id: UUID, facts: Facts, now: datetime, actor: UUID) -> bool:
+    """Into a stop list: more than one statement can do."""
+    async with db.transaction() as tx:
+        if not await _add(tx, account, group, id, facts, now, to_stoplist=True):
+            return False
+        await stoplists.stop(tx, account, [facts], (), actor=actor, now=now)
+        return True
 
 
 def _contact(id: UUID, facts: Facts, created_at: datetime, group: UUID | None) -> Contact:
@@ -144,11 +158,13 @@ async def upload(
     now: datetime,
     skip_invalid: bool = False,
     delay_indexing: bool = False,
+    actor: UUID = NIL,
 ) -> Uploaded:
     """Contacts into a group: all, or with one bad row none; with `skip_invalid` the good ones.
 
-    Rows that the wire could not read are given as their faults. A delayed upload is in the search when a later one into this
-    group is not delayed, or when the indexer comes by. Raises InvalidError with every fault, NotFoundError, ConflictError, TooLargeError.
+    Rows that the wire could not read are given as their faults. The actor is entered in the ledger if that is a stop list. A delayed
+    upload is in the search when a later one into this group is not delayed, or when the indexer comes by. Raises InvalidError with
+    every fault, NotFoundError, ConflictError, TooLargeError.
     """
     if len(drafts) > ROWS_PER_CALL:
         raise TooLargeError(f"At most {ROWS_PER_CALL:,} contacts in one call.")
@@ -161,7 +177,11 @@ async def upload(
             raise InvalidError(faults)
         groups.refuse_locked(target)
         if rows:
-            await _store(tx, account, group, rows, now, delay_indexing=delay_indexing)
+            ids = await create_many(tx, account, rows, [[group]] * len(rows), now, actor)
+            if delay_indexing:
+                await indexing.put_off(tx, account, group, ids[0], ids[-1], now)
+            else:
+                await indexing.index(tx, account, zip(ids, map(search_text, rows), strict=True))
     if not delay_indexing:
         await indexing.catch_up(db, account, group)
     return Uploaded(len(rows), faults)
@@ -182,18 +202,12 @@ async def _checked(tx: Transaction, account: AccountId, drafts: Sequence[Draft |
     return rows, faults
 
 
-async def _store(tx: Transaction, account: AccountId, group: UUID, rows: Sequence[Facts], now: datetime, *, delay_indexing: bool) -> None:
-    ids = await create_many(tx, account, rows, [[group]] * len(rows), now)
-    if delay_indexing:
-        await indexing.put_off(tx, account, group, ids[0], ids[-1], now)
-    else:
-        await indexing.index(tx, account, zip(ids, map(search_text, rows), strict=True))
-
-
 async def create_many(
-    tx: Transaction, account: AccountId, rows: Sequence[Facts], into: Sequence[Collection[UUID]], now: datetime
+    tx: Transaction, account: AccountId, rows: Sequence[Facts], into: Sequence[Collection[UUID]], now: datetime, actor: UUID
 ) -> list[UUID]:
-    """New contacts, each into its groups, which are held; counted and not indexed yet. Their ids, ascending, in the order of the rows."""
+    """New contacts, each into its groups, which are held; counted, opted out by stop lists and not indexed yet. Their ids, ascending,
+    in the order of the rows.
+    """
     ids = new_ids(len(rows))
     await tx.copy("contact", STORED, [(account, id, *facts, now, now) for id, facts in zip(ids, rows, strict=True)])
     joined = [(account, group, id, now) for id, groups in zip(ids, into, strict=True) for group in groups]
@@ -204,6 +218,8 @@ async def create_many(
             members.setdefault(group, []).append(facts)
     await counts.add(tx, account, [(group, counts.of_facts(of_group)) for group, of_group in members.items()])
     await changes.add(tx, account, Range(ids[0], ids[-1], len(ids)), changes.lengths_of(rows))
+    for group in await stoplists.among(tx, account, members.keys() - {NIL}):
+        await stoplists.stop(tx, account, members[group], (), actor=actor, now=now)
     return ids
 
 
@@ -218,16 +234,16 @@ def reachable(type: TokenType, bypass: str) -> str:
 
     `bypass` is an SQL condition under which opt-outs don't count. The type is one of ours, so it may stand in the text.
     """
-    address = ADDRESSES.get(type)
-    if address is None:
-        return "true"
+    if type is TokenType.PUSH:
+        return f"(({bypass}) OR NOT EXISTS {push.OPT_OUTS})"
+    address = ADDRESSES[type]
     return f"""NOT EXISTS (
         SELECT 1 FROM consent_token t WHERE t.account_id = c.account_id AND t.type = '{type.value}' AND t.key = c.{address}
             AND t.is_active AND NOT ({bypass}))"""
 
 
 ADDRESSES = {type: "phone" for type in TokenType if type is not TokenType.PUSH} | {TokenType.EMAIL: "email_key"}
-"""The column of a contact that a type reaches it by; contacts have no push token."""
+"""The column of a contact that a type reaches it by; push tokens stand in a table of their own (core/push.py)."""
 
 GET = f"SELECT {COLUMNS}, {FIRST_GROUP} AS group_id FROM contact c WHERE c.account_id = $1 AND c.id = $2"
 IS_BYPASSED = f"""
@@ -289,19 +305,23 @@ async def list_members(
 GROUPS = "SELECT group_id FROM membership WHERE account_id = $1 AND contact_id = $2 ORDER BY added_at, group_id"
 
 
-async def update(db: Database, account: AccountId, id: UUID, draft: Draft, *, now: datetime, move_to: UUID | None = None) -> Contact:
+async def update(
+    db: Database, account: AccountId, id: UUID, draft: Draft, *, now: datetime, move_to: UUID | None = None, actor: UUID = NIL
+) -> Contact:
     """Set what the draft names; `values`, when named, replace the set. `move_to` moves the contact out of its first group,
-    unless it is in that group already. Raises NotFoundError (also for that group), InvalidError, ConflictError if a group is locked.
+    unless it is in that group already. The actor is entered in the ledger if a stop list is concerned.
+
+    Raises NotFoundError (also for that group), InvalidError, ConflictError if a group is locked.
     """
     while True:
         try:
             async with db.transaction() as tx:
-                return await _update(tx, account, id, draft, now, move_to)
+                return await _update(tx, account, id, draft, now, move_to, actor)
         except MovedError:
             continue
 
 
-async def _update(tx: Transaction, account: AccountId, id: UUID, draft: Draft, now: datetime, move_to: UUID | None) -> Contact:
+async def _update(tx: Transaction, account: AccountId, id: UUID, draft: Draft, now: datetime, move_to: UUID | None, actor: UUID) -> Contact:
     of_groups = [row["group_id"] for row in await tx.fetch(GROUPS, account, id)]
     held = await hold_many(tx, account, [id], [] if move_to is None else [move_to])
     stored = held.contacts.get(id)
@@ -322,7 +342,7 @@ async def _update(tx: Transaction, account: AccountId, id: UUID, draft: Draft, n
     if move_to is not None and move_to not in of_groups:
         moves = [Moves(group, leaving=[id]) for group in of_groups[:1]] + [Moves(move_to, joining=[id])]
         of_groups = [*of_groups[1:], move_to]
-    await update_many(tx, account, [(stored, facts, now)], moves, now)
+    await update_many(tx, account, [(stored, facts, now)], moves, now, actor)
     shown = move_to if move_to in of_groups else next(iter(of_groups), None)
     return _contact(id, facts, stored.created_at, shown)
 
@@ -447,10 +467,12 @@ class Moves(NamedTuple):
     leaving: Sequence[UUID] = ()
 
 
-async def update_many(
-    tx: Transaction, account: AccountId, rows: Sequence[tuple[Stored, Facts, datetime]], moves: Sequence[Moves], now: datetime
-) -> None:
-    """Set all facts of contacts that are held, with the instant of each one's change, and move some; counted and indexed."""
+Row = tuple[Stored, Facts, datetime]
+"""A contact that is held, what it is to be, and the instant of its change."""
+
+
+async def update_many(tx: Transaction, account: AccountId, rows: Sequence[Row], moves: Sequence[Moves], now: datetime, actor: UUID) -> None:
+    """Set all facts of contacts that are held, and move some; counted, indexed, opted out by stop lists."""
     touched = list({*(stored.id for stored, _, _ in rows), *(id for move in moves for id in (*move.joining, *move.leaving))})
     if not touched:
         return
@@ -469,6 +491,19 @@ async def update_many(
         changes.lengths_of(facts for _, facts, _ in rows), changes.lengths_of(stored.facts for stored, _, _ in rows)
     )
     await changes.add(tx, account, touched, lengths)
+    await _stop(tx, account, rows, moves, now, actor)
+
+
+async def _stop(tx: Transaction, account: AccountId, rows: Sequence[Row], moves: Sequence[Moves], now: datetime, actor: UUID) -> None:
+    """Opt out those who have joined a stop list, and those of one who have another address now."""
+    joining = {move.group: move.joining for move in moves if move.joining}
+    readdressed = [stored for stored, facts, _ in rows if stoplists.addresses(facts) != stoplists.addresses(stored.facts)]
+    stops = await stoplists.among(tx, account, joining.keys() | {group for stored in readdressed for group in stored.groups})
+    stopped = {id for group in stops for id in joining.get(group, ())} | {one.id for one in readdressed if one.groups & stops}
+    if stopped:
+        found = await read_many(tx, account, list(stopped), hold=False)
+        devices = [device for of_one in (await push.of_contacts(tx, account, list(stopped))).values() for device in of_one]
+        await stoplists.stop(tx, account, [one.facts for one in found.values()], devices, actor=actor, now=now)
 
 
 async def remove_many(tx: Transaction, account: AccountId, ids: Sequence[UUID]) -> None:
@@ -482,4 +517,4 @@ async def remove_many(tx: Transaction, account: AccountId, ids: Sequence[UUID]) 
 
 def not_found(id: UUID) -> NotFoundError:
     """The same words wherever a contact is missing."""
-    return NotFoundError(f"There is no contact {id}.")
+    return NotFoundError(f"There is no contact {id}.", "contact")

@@ -5,10 +5,11 @@ there are and what they are called; how a value is written (text as it is, insta
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from reachbook.core import segments
+from reachbook.core import push, segments, usage
 from reachbook.core.consent import TokenType
 from reachbook.core.contacts import ADDRESSES, FIRST_GROUP, reachable
 from reachbook.core.errors import ConflictError
@@ -75,15 +76,30 @@ async def dump(
     columns: Sequence[Column],
     form: Form,
     write: Write,
+    now: datetime,
 ) -> None:
     """Rows in the order of their ids: CSV lines (RFC 4180 but for the line end) without a header, or JSON objects a line in which
     absent values are left out and `id`, the first column, always is.
 
     The statement that reads the contacts also reads the ledger (invariant 1). Contacts that are in a deactivated group too are left out.
-    Call `refuse_locked` first.
+    Who is in it has been used (core/usage.py). Call `refuse_locked` first.
     """
     values = Values(account)
+    branches = await _branches(db, account, type, selection, cursor, values)
+    if await usage.matters(db, account):
+        used = Values(*values.bound)
+        await usage.mark(db, account, _query(branches, cursor, "c.id", used), used, now)
     row = _csv_row(columns) if form.kind == "csv" else _json_row(columns, form)
+    query = _query(branches, cursor, row, values)
+    # JSON text has no raw control character, so with these as quote and delimiter COPY leaves it as it is.
+    options = {"format": "csv"} if form.kind == "csv" else {"format": "csv", "quote": "\x01", "delimiter": "\x02"}
+    await db.stream(query, values.bound, write, options)
+
+
+async def _branches(
+    db: Database, account: AccountId, type: TokenType, selection: Selection, cursor: Cursor, values: Values
+) -> Sequence[str]:
+    """FROM and what follows it, for each part of the selection."""
     conditions = [f"NOT {IS_DEACTIVATED}"] if await db.fetchval(ANY_LOCKED, account) else []
     if selection.reachable_only:
         conditions.append(_has_address(type))
@@ -96,10 +112,7 @@ async def dump(
         branches.append(_members(found[of_group], type, meets, cursor, values) if of_group in found else _all(type, meets, cursor, values))
     if selection.contacts or not branches:
         branches.append(_named(selection.contacts, type, condition, cursor, values))
-    query = _query(branches, cursor, row, values)
-    # JSON text has no raw control character, so with these as quote and delimiter COPY leaves it as it is.
-    options = {"format": "csv"} if form.kind == "csv" else {"format": "csv", "quote": "\x01", "delimiter": "\x02"}
-    await db.stream(query, values.bound, write, options)
+    return branches
 
 
 def _group_of(segment: Segment | None) -> Sequence[UUID]:
@@ -143,8 +156,7 @@ def _all(type: TokenType, condition: str, cursor: Cursor, values: Values) -> str
 
 
 def _has_address(type: TokenType) -> str:
-    address = ADDRESSES.get(type)
-    return "false" if address is None else f"c.{address} IS NOT NULL"
+    return push.HAS_DEVICE if type is TokenType.PUSH else f"c.{ADDRESSES[type]} IS NOT NULL"
 
 
 def _after(cursor: Cursor, column: str, values: Values) -> str:

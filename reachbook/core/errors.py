@@ -17,11 +17,12 @@ class Fault(NamedTuple):
 
 
 class ReachbookError(Exception):
-    """Refused; `message` is for the person at the other end."""
+    """Refused; `message` is for the person at the other end, `about` the thing at fault in core's own names (`group`), if any."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, about: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.about = about
 
 
 class InvalidError(ReachbookError):

@@ -41,10 +41,11 @@ LIST = f"SELECT {COLUMNS} FROM field WHERE account_id = $1 ORDER BY id"
 
 async def list_all(db: Queries, account: AccountId) -> Sequence[Field]:
     """Every field of the account by id."""
-    return [_read(row) for row in await db.fetch(LIST, account)]
+    return [read(row) for row in await db.fetch(LIST, account)]
 
 
-def _read(row: Record) -> Field:
+def read(row: Record) -> Field:
+    """A row of COLUMNS."""
     return Field(row["id"], row["name"], row["property"], Kind(row["kind"]), tuple(row["choices"] or ()))
 
 
@@ -56,7 +57,7 @@ async def get(db: Database, account: AccountId, id: int) -> Field:
     row = await db.fetchrow(GET, account, id)
     if row is None:
         raise _unknown(id)
-    return _read(row)
+    return read(row)
 
 
 NEXT_ID = "UPDATE account SET next_field_id = next_field_id + 1 WHERE id = $1 RETURNING next_field_id - 1"

@@ -40,6 +40,9 @@ FROM contact_change
 """
 
 
+RETENTION = "SELECT reason, sum(contacts)::float8 AS contacts FROM retention_count GROUP BY reason"
+
+
 async def read(db: Queries) -> list[Figure]:
     """As of now."""
     totals = await db.fetchrow(TOTALS, NIL)
@@ -58,11 +61,13 @@ async def read(db: Queries) -> list[Figure]:
     ledger: dict[Sequence[str], float] = {
         (row["type"], state): row[state] for row in await db.fetch(LEDGER) for state in ("opted_out", "opted_in")
     }
+    removed: dict[Sequence[str], float] = {(row["reason"],): row["contacts"] for row in await db.fetch(RETENTION)}
     return [
         Figure("reachbook_accounts", "Accounts.", (), {(): accounts}),
         Figure("reachbook_groups", "Groups.", (), {(): groups}),
         Figure("reachbook_contacts", "Contacts.", (), {(): contacts}),
         Figure("reachbook_consent_tokens", "Tokens of the consent ledger by type and state.", ("type", "state"), ledger),
+        Figure("reachbook_retention_removed_contacts", "Contacts that retention has taken out of lists, ever.", ("reason",), removed),
         Figure("reachbook_queue_depth", "Work that waits.", ("queue",), depth),
         Figure("reachbook_queue_overdue_seconds", "How long the oldest work has been due.", ("queue",), overdue),
     ]

@@ -10,12 +10,12 @@ from enum import StrEnum
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from reachbook.core import email, kinds, phone, reach
+from reachbook.core import email, kinds, phone, properties, push, reach
 from reachbook.core.consent import Reason, TokenType, like
 from reachbook.core.contacts import ADDRESSES
 from reachbook.core.errors import Fault, InvalidError, Path
 from reachbook.core.fields import Field
-from reachbook.core.kinds import Kind, Rule
+from reachbook.core.kinds import ANY, Kind, Rule
 from reachbook.core.limits import FILTER_CONDITIONS, FILTER_DEPTH, FILTER_VALUES, VALUE_LENGTH
 from reachbook.core.properties import PREDEFINED
 from reachbook.core.text import clean
@@ -215,8 +215,8 @@ class _Compared(NamedTuple):
 
 def _written(condition: Condition, schema: Schema, values: Values) -> str:
     name, operator, given = condition
-    if name == "group":
-        return _of_groups(operator, given, values)
+    if name in SETS:
+        return _of_set(SETS[name], operator, given, values)
     if operator is Operator.LIKE and name in NUMBERS:
         return f"c.{name} LIKE {values.add(_pattern(given[0].replace('+', '')), 'text')}"
     compared = _compared(name, schema)
@@ -242,13 +242,35 @@ def _pattern(text: str) -> str:
     return text.replace("\\", "\\\\").replace("_", "\\_")
 
 
-def _of_groups(operator: Operator, given: Sequence[str], values: Values) -> str:
-    member = "EXISTS (SELECT 1 FROM membership fm WHERE fm.account_id = c.account_id AND fm.contact_id = c.id"
+class _Set(NamedTuple):
+    """What a contact has several of: SQL of the rows, the column that is compared, its type, and how a given value is read."""
+
+    rows: str
+    column: str
+    type: str
+    read: Callable[[str], Any]
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        raise ValueError("is not a GUID") from None
+
+
+SETS = {
+    "group": _Set("membership s WHERE s.account_id = c.account_id AND s.contact_id = c.id", "s.group_id", "uuid", _uuid),
+    "push_token": _Set("push_token s WHERE s.account_id = c.account_id AND s.contact_id = c.id", "s.token", "text", str.strip),
+}
+
+
+def _of_set(of: _Set, operator: Operator, given: Sequence[str], values: Values) -> str:
+    one = f"EXISTS (SELECT 1 FROM {of.rows}"
     if operator in WITHOUT_VALUE:
-        return f"{'NOT ' if operator is Operator.IS_NULL else ''}{member})"
+        return f"{'NOT ' if operator is Operator.IS_NULL else ''}{one})"
     if operator not in (Operator.EQ, Operator.NE, Operator.IN):
-        raise ValueError(f"{operator} is not for groups", "operator")
-    is_in = f"{member} AND fm.group_id = ANY({values.add([_uuid(text) for text in given], 'uuid[]')}))"
+        raise ValueError(f"{operator} is not for this attribute", "operator")
+    is_in = f"{one} AND {of.column} = ANY({values.add([of.read(text) for text in given], of.type + '[]')}))"
     return f"NOT {is_in}" if operator is Operator.NE else is_in
 
 
@@ -272,9 +294,20 @@ def _compared(name: str, schema: Schema) -> _Compared:
     if name.startswith(REACHABLE):
         return _reachable(name.removeprefix(REACHABLE))
     field = field_named(name, schema.fields)
-    if field is None:
-        raise ValueError(f"there is no attribute {name!r}", "attribute")
-    return _of_field(field, schema.region)
+    if field is not None:
+        return _of_field(field, schema.region)
+    if name in properties.LABELS:  # nobody has written it yet: no contact has a value
+        rule = properties.RULES.get(name, ANY)
+        return _compared_as(rule.kind, "NULL::text", schema.region)
+    raise ValueError(f"there is no attribute {name!r}", "attribute")
+
+
+def order(name: str, schema: Schema) -> str:
+    """The SQL that contacts `c` are sorted by: by the attribute's type, text whatever its case. Raises ValueError."""
+    if name in SETS:
+        raise ValueError("can't be sorted by")
+    compared = _compared(name, schema)
+    return compared.value if compared.text is None else f'lower({compared.text}) COLLATE "C"'
 
 
 def field_named(name: str, fields: Sequence[Field]) -> Field | None:
@@ -290,19 +323,22 @@ def field_named(name: str, fields: Sequence[Field]) -> Field | None:
 
 
 def _of_field(field: Field, region: str | None) -> _Compared:
+    return _compared_as(field.kind, f"c.field_values ->> '{field.id:d}'", region)
+
+
+def _compared_as(kind: Kind, text: str, region: str | None) -> _Compared:
     """Compared by its type: texts of dates and instants order as these do; whole numbers are numbers, whatever was stored before."""
-    text = f"c.field_values ->> '{field.id:d}'"
-    rule = Rule(field.kind)  # any value may be asked for, also one that is no choice
+    rule = Rule(kind)  # any value may be asked for, also one that is no choice
 
     def read(given: str) -> str:
         return kinds.read(rule, given, region)
 
-    if field.kind is Kind.INTEGER:
+    if kind is Kind.INTEGER:
         number = f"CASE WHEN {text} ~ '^-?[0-9]{{1,18}}$' THEN ({text})::bigint END"
         return _Compared(f"({number})", "bigint", _integer)
-    is_ordered = field.kind not in (Kind.BOOLEAN, Kind.OBJECT)
+    is_ordered = kind not in (Kind.BOOLEAN, Kind.OBJECT)
     # Bytes, not the database's own order of letters: the same everywhere.
-    return _Compared(f'(({text}) COLLATE "C")', "text", read, f"({text})" if field.kind is Kind.TEXT else None, is_ordered)
+    return _Compared(f'(({text}) COLLATE "C")', "text", read, f"({text})" if kind is Kind.TEXT else None, is_ordered)
 
 
 def _opt_out(name: str) -> _Compared:
@@ -310,11 +346,11 @@ def _opt_out(name: str) -> _Compared:
         type = TokenType(name)
     except ValueError:
         raise ValueError(f"there is no channel {name!r}", "attribute") from None
-    keys = ["phone", "landline"] if type in (TokenType.VOICE, TokenType.VOICEMAIL) else [ADDRESSES.get(type)]
+    if type is TokenType.PUSH:
+        return _Compared(f"(SELECT min(o.reason) FROM {push.OPT_OUTS} o)", "text", _reason, is_ordered=False)
+    keys = ["phone", "landline"] if type in (TokenType.VOICE, TokenType.VOICEMAIL) else [ADDRESSES[type]]
     token = f"SELECT t.reason FROM consent_token t WHERE t.account_id = c.account_id AND t.type = '{type}' AND t.is_active"
-    tokens = [f"({token} AND t.key = c.{key})" for key in keys if key is not None]
-    if not tokens:
-        raise ValueError(f"contacts have no address for {type}", "attribute")
+    tokens = [f"({token} AND t.key = c.{key})" for key in keys]
     return _Compared(f"coalesce({', '.join(tokens)})", "text", _reason, is_ordered=False)
 
 
@@ -358,10 +394,3 @@ def _reason(text: str) -> str:
     if text.strip().lower() not in list(Reason):
         raise ValueError(f"must be one of {', '.join(Reason)}")
     return text.strip().lower()
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text.strip())
-    except ValueError:
-        raise ValueError("is not a GUID") from None

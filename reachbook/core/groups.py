@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -19,10 +20,20 @@ from reachbook.database.queries import Database, Queries, Transaction
 from reachbook.database.values import Values
 
 
+class Kind(StrEnum):
+    """What a group is for (document 001, "type"): the contacts of a STOPLIST are never messaged, those of a PUSH list have push tokens."""
+
+    STANDARD = "standard"
+    STOPLIST = "stoplist"
+    PUSH = "push"
+    OMNI_API = "omni_api"
+
+
 class Group(msgspec.Struct, frozen=True):
     """A group as it stands. The flags, as document 000 names them: locked for editing: its contacts can't be changed;
     locked for sending: it is in no dump (other dialects: deactivated); hidden: in no list and no search;
-    bypass: opt-outs don't filter it (an employees' group).
+    bypass: opt-outs don't filter it (an employees' group); deletes unused: retention takes out contacts that nobody uses.
+    `number` is unique in the installation and sorted by age.
     """
 
     id: UUID
@@ -39,6 +50,9 @@ class Group(msgspec.Struct, frozen=True):
     empty_numbers: int = 0
     description: str | None = None
     updated_at: datetime | None = None
+    number: int = 0
+    kind: str = Kind.STANDARD
+    deletes_unused: bool = False
 
 
 class Draft(msgspec.Struct):
@@ -53,9 +67,22 @@ class Draft(msgspec.Struct):
     bypass_opt_out: bool | UnsetType | None = UNSET
 
 
+class Purpose(NamedTuple):
+    """What a group is made for; `deletes_unused`: retention takes out contacts that nobody uses (core/retention.py)."""
+
+    kind: Kind = Kind.STANDARD
+    deletes_unused: bool = False
+
+
+STANDARD = Purpose()
+
 FLAGS = ("is_favorite", "is_hidden", "is_locked_for_editing", "is_locked_for_sending", "is_marketing", "bypass_opt_out")
 SHOWN_COUNTS = ("contacts", "empty_emails", "empty_numbers")
-OWN_COLUMNS = "g.id, g.name, " + ", ".join(f"g.{flag}" for flag in FLAGS) + ", g.created_at, g.updated_at, g.description"
+OWN_COLUMNS = (
+    "g.id, g.name, "
+    + ", ".join(f"g.{flag}" for flag in FLAGS)
+    + ", g.created_at, g.updated_at, g.description, g.number, g.kind, g.deletes_unused"
+)
 COUNTED = ", ".join(f"coalesce(n.{counter}, 0) AS {counter}" for counter in SHOWN_COUNTS)
 COLUMNS = f"{OWN_COLUMNS}, {COUNTED}"
 WITH_COUNTS = """
@@ -65,19 +92,27 @@ contact_group g LEFT JOIN LATERAL (
 ) n ON true
 """
 
+NUMBER_BITS = 21
+"""Of a number: what the sequence adds behind the milliseconds since 1970."""
+
 INSERT = f"""
-INSERT INTO contact_group (account_id, id, name, name_key, {", ".join(FLAGS)}, created_at, updated_at, description)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)
+INSERT INTO contact_group
+    (account_id, id, name, name_key, {", ".join(FLAGS)}, created_at, updated_at, description, kind, deletes_unused, number)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, $14, $15 | (nextval('group_number') & {2**NUMBER_BITS - 1}))
+RETURNING number
 """
 
 
-async def create(db: Queries, account: AccountId, id: UUID, draft: Draft, now: datetime, description: str | None = None) -> Group:
+async def create(
+    db: Queries, account: AccountId, id: UUID, draft: Draft, now: datetime, description: str | None = None, purpose: Purpose = STANDARD
+) -> Group:
     """A new, empty group. Raises InvalidError; names need not be unique."""
     name = _checked_name(None if draft.name is UNSET else draft.name)
     description = _checked_description(description)
     flags = {flag: getattr(draft, flag) is True for flag in FLAGS}
-    await db.execute(INSERT, account, id, name, fold(name), *flags.values(), now, description)
-    return Group(id=id, name=name, **flags, created_at=now, updated_at=now, description=description)
+    since = int(now.timestamp() * 1000) << NUMBER_BITS
+    number = await db.fetchval(INSERT, account, id, name, fold(name), *flags.values(), now, description, *purpose, since)
+    return Group(id=id, name=name, **flags, created_at=now, updated_at=now, description=description, number=number, **purpose._asdict())
 
 
 GET = f"SELECT {COLUMNS} FROM {WITH_COUNTS} WHERE g.account_id = $1 AND g.id = $2"
@@ -88,6 +123,17 @@ async def get(db: Queries, account: AccountId, id: UUID) -> Group:
     row = await db.fetchrow(GET, account, id)
     if row is None:
         raise not_found(id)
+    return Group(**row)
+
+
+GET_NUMBERED = f"SELECT {COLUMNS} FROM {WITH_COUNTS} WHERE g.account_id = $1 AND g.number = $2"
+
+
+async def numbered(db: Queries, account: AccountId, number: int) -> Group:
+    """The group of this number, hidden or not. Raises NotFoundError."""
+    row = await db.fetchrow(GET_NUMBERED, account, number) if 0 <= number < 2**63 else None
+    if row is None:
+        raise not_found(number)
     return Group(**row)
 
 
@@ -154,10 +200,14 @@ async def find(
     ids: Sequence[UUID] | None = None,
     name: str | None = None,
     is_active: bool | None = None,
+    kinds: Sequence[Kind] | None = None,
+    deletes_unused: bool | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     sort: Sequence[tuple[str, Literal["ASC", "DESC"]]] = (),
 ) -> Listed[Group]:
-    """The groups of these ids, of this name, active or not (locked for sending); hidden ones only by id. By age unless sorted.
-    Raises InvalidError for a name that can't be one.
+    """The groups of these ids, of this name, active or not (locked for sending), of these kinds, made since and until (both to the
+    second); hidden ones only by id. By age unless sorted. Raises InvalidError for a name that can't be one.
     """
     values = Values(account)
     where = ["g.account_id = $1"]
@@ -166,6 +216,13 @@ async def find(
         where.append(f"g.name = {values.add(_checked_name(name))}")
     if is_active is not None:
         where.append(f"g.is_locked_for_sending <> {values.add(is_active)}")
+    if kinds is not None:
+        where.append(f"g.kind = ANY({values.add(list(kinds), 'text[]')})")
+    if deletes_unused is not None:
+        where.append(f"g.deletes_unused = {values.add(deletes_unused)}")
+    for sign, instant in ((">=", since), ("<=", until)):
+        if instant is not None:
+            where.append(f"date_trunc('second', g.created_at) {sign} {values.add(instant, 'timestamptz')}")
     found, bound = " AND ".join(where), list(values.bound)
     order = ", ".join([*(f"{ATTRIBUTES[attribute]} {direction}" for attribute, direction in sort), "g.id"])
     query = (
@@ -311,12 +368,17 @@ async def lock(tx: Transaction, account: AccountId, ids: Sequence[UUID], strengt
 def refuse_locked(group: Lockable) -> None:
     """Raises ConflictError if the group's contacts may not be changed."""
     if group.is_locked_for_editing:
-        raise ConflictError(f"Group {group.name!r} is locked for editing.")
+        raise locked(group.name)
 
 
-def not_found(id: UUID) -> NotFoundError:
+def locked(name: str) -> ConflictError:
+    """The same words wherever a group's contacts can't be changed."""
+    return ConflictError(f"Group {name!r} is locked for editing.", "group")
+
+
+def not_found(id: UUID | int) -> NotFoundError:
     """The same words wherever a group is missing."""
-    return NotFoundError(f"There is no group {id}.")
+    return NotFoundError(f"There is no group {id}.", "group")
 
 
 def _checked_description(text: str | None) -> str | None:

@@ -216,7 +216,7 @@ async def apply(db: Database, account: AccountId, claim: Claim, plan: Plan, read
                     return False
                 if reads and reads[0].number <= held.last_row:
                     raise LostError  # this slice is stored already
-                entries = await _store(tx, account, claim, plan, reads, now)
+                entries = await _store(tx, account, claim, plan, reads, now, held.actor)
                 await _count(tx, account, claim, entries, reached.last_row)
                 if reached.is_end:
                     await _end(tx, account, claim, plan, "done", now)
@@ -230,7 +230,9 @@ async def _end(tx: Transaction, account: AccountId, claim: Claim, plan: Plan, st
     await indexing.hurry(tx, account, plan.group)
 
 
-async def _store(tx: Transaction, account: AccountId, claim: Claim, plan: Plan, reads: Sequence[Read], now: datetime) -> list[Entry]:
+async def _store(
+    tx: Transaction, account: AccountId, claim: Claim, plan: Plan, reads: Sequence[Read], now: datetime, actor: UUID
+) -> list[Entry]:
     await mass.prepare(tx)
     rows = [read for read in reads if read.facts is not None]
     keys = {read.number: key(plan.match, read.facts) for read in rows if read.facts is not None}
@@ -242,8 +244,8 @@ async def _store(tx: Transaction, account: AccountId, claim: Claim, plan: Plan, 
         raise MovedError  # one was deleted meanwhile
     earlier = await _earlier(tx, account, claim, ids)
     entries = sort(plan, reads, keys, matched, held.contacts, held.groups, earlier)
-    made = await _create(tx, account, plan, [entry.facts for entry in entries if entry.bucket == "created" and entry.facts], now)
-    await _update(tx, account, plan, entries, now)
+    made = await _create(tx, account, plan, [entry.facts for entry in entries if entry.bucket == "created" and entry.facts], now, actor)
+    await _update(tx, account, plan, entries, now, actor)
     created = iter(made)
     entries = [entry._replace(contact=next(created)) if entry.bucket == "created" else entry for entry in entries]
     await tx.copy("import_row", ROW, [_row(account, claim, entry, now) for entry in entries])
@@ -328,20 +330,20 @@ def _matched(plan: Plan, read: Read, facts: Facts, stored: Stored, held_groups: 
     return Entry(read, "updated", stored.id, merged, stored, joins)
 
 
-async def _create(tx: Transaction, account: AccountId, plan: Plan, rows: Sequence[Facts], now: datetime) -> list[UUID]:
+async def _create(tx: Transaction, account: AccountId, plan: Plan, rows: Sequence[Facts], now: datetime, actor: UUID) -> list[UUID]:
     if not rows:
         return []
-    ids = await contacts.create_many(tx, account, rows, [[plan.group]] * len(rows), now)
+    ids = await contacts.create_many(tx, account, rows, [[plan.group]] * len(rows), now, actor)
     await indexing.put_off(tx, account, plan.group, ids[0], ids[-1], now, IMPORT_INDEXING_SECONDS)
     return ids
 
 
-async def _update(tx: Transaction, account: AccountId, plan: Plan, entries: Sequence[Entry], now: datetime) -> None:
+async def _update(tx: Transaction, account: AccountId, plan: Plan, entries: Sequence[Entry], now: datetime, actor: UUID) -> None:
     """A contact that only joins the group is changed too: an undo has to know whether anybody touched it since."""
     updated = [entry for entry in entries if entry.bucket == "updated" and entry.stored is not None]
     rows = [(entry.stored, entry.facts or entry.stored.facts, now) for entry in updated if entry.stored is not None]
     joining = [entry.stored.id for entry in updated if entry.joins and entry.stored is not None]
-    await contacts.update_many(tx, account, rows, [Moves(plan.group, joining=joining)], now)
+    await contacts.update_many(tx, account, rows, [Moves(plan.group, joining=joining)], now, actor)
 
 
 ROW = ["account_id", "import_id", "number", "bucket", "contact_id", "applied_at", "before", "cells", "faults"]

@@ -68,7 +68,7 @@ async def _take_back(tx: Transaction, account: AccountId, held: Import, plan: Pl
     restored = [(one.stored, one.before) for one in verdicts if one.undone == "restored" and one.stored and one.before]
     returning = [(contact, _of_known(before.facts, known), before.updated_at) for contact, before in restored]
     leaving = [contact.id for contact, before in restored if before.joined]
-    await contacts.update_many(tx, account, returning, [Moves(plan.group, leaving=leaving)], now)
+    await contacts.update_many(tx, account, returning, [Moves(plan.group, leaving=leaving)], now, held.actor)
     await tx.execute(MARK, account, held.id, [one.number for one in verdicts], [one.undone for one in verdicts])
     tally = [sum(one.undone == kind for one in verdicts) for kind in ("removed", "restored", "kept")]
     await tx.execute(COUNT, account, held.id, rows[-1]["number"] - 1, *tally)

@@ -5,6 +5,7 @@ VALUE_LENGTH = 4_000  # characters: the value of a field, a consent message
 PUSH_LENGTH = 1_000  # characters: a push token
 ROWS_PER_CALL = 10_000  # contacts or opt-outs in one call
 FIELDS_PER_ACCOUNT = 1_000  # each is a column of the dump, of which PostgreSQL makes at most 1,664
+DEVICES_PER_CONTACT = 100  # push tokens
 INT32 = 2**31 - 1
 
 SYNCHRONOUS_INDEXING_SECONDS = 10.0  # a call without delayIndexing indexes what its group has waiting for so long, the worker the rest
@@ -33,3 +34,8 @@ FILTER_DEPTH = 10
 FILTER_SECONDS = 10.0  # that a filter may look for contacts
 FILTER_SHOWN = 10  # contacts that a preview shows
 FILTER_VALUES = 1_000  # of one IN
+
+RETENTION_DAYS = 14  # a contact that was not used for longer is unused (document 001, "autoDeleteEnabled")
+RETENTION_HOURS = 24  # from one pass over an account's lists to the next
+RETENTION_LEASE_MINUTES = 60  # a pass that did not come to its end is made again after this
+RETENTION_ROWS = 1_000  # contacts that one transaction takes out of a list

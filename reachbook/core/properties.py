@@ -1,4 +1,5 @@
-"""Properties of a contact that are kept as fields: postal address, date of birth, reference and so on (document 002's contact).
+"""Properties of a contact that are kept as fields: postal address, date of birth, reference and so on (document 002's contact,
+and what else document 001 has).
 
 An account gets the field when somebody first writes the property; then it is a field like any other on every wire. A field of the
 label's name is the property's, too; from the first write on it stays so whatever it is called.
@@ -28,11 +29,14 @@ LABELS = {
     "facebook_id": "Facebook ID",
     "twitter_id": "Twitter ID",
     "locale": "Locale",
+    "gender": "Gender",
+    "timezone": "Timezone",
     **{f"field{number}": f"CustomField{number}" for number in range(11, 16)},
 }
 """The properties and what their fields are called."""
 
-RULES = {"birth_date": Rule(Kind.DATE)}
+GENDERS = ("gender.male", "gender.female")
+RULES = {"birth_date": Rule(Kind.DATE), "gender": Rule(Kind.TEXT, GENDERS)}
 """What the values of new fields must be, where that is not any text."""
 
 PREDEFINED = {"company": COMPANY, **{f"field{number:02}": COMPANY + number for number in range(1, 11)}}

@@ -1,6 +1,6 @@
 """Segments: saved filters of a group's contacts, or of all that an account has. Who is in one is found when it is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -55,7 +55,7 @@ async def get(db: Queries, account: AccountId, id: UUID) -> Segment:
     """Raises NotFoundError."""
     row = await db.fetchrow(GET, account, id)
     if row is None:
-        raise _unknown(id)
+        raise not_found(id)
     return _read(row)
 
 
@@ -70,6 +70,14 @@ async def list_segments(db: Queries, account: AccountId, group: UUID | None, pag
     return Listed([_read(row) for row in rows], await db.fetchval(TOTAL, account, group))
 
 
+OF_GROUPS = "SELECT group_id, count(*) AS segments FROM segment WHERE account_id = $1 AND group_id = ANY($2::uuid[]) GROUP BY group_id"
+
+
+async def count_of_groups(db: Queries, account: AccountId, groups: Sequence[UUID]) -> Mapping[UUID, int]:
+    """How many segments each group has; those with none are left out."""
+    return {row["group_id"]: row["segments"] for row in await db.fetch(OF_GROUPS, account, list(groups))} if groups else {}
+
+
 UPDATE = f"""
 UPDATE segment SET name = coalesce($3, name), filter = coalesce($4::json, filter), updated_at = $5 WHERE account_id = $1 AND id = $2
 RETURNING {COLUMNS}
@@ -81,7 +89,7 @@ async def update(db: Database, account: AccountId, id: UUID, name: str | UnsetTy
     written = None if name is UNSET else _checked(name)
     async with db.transaction() as tx:
         if await tx.fetchval(f"{GET} FOR UPDATE", account, id) is None:
-            raise _unknown(id)
+            raise not_found(id)
         if raw is not UNSET:
             await compiled(tx, account, raw, Values(account))
         text = None if raw is UNSET else msgspec.json.encode(raw).decode()
@@ -96,7 +104,7 @@ DELETE = "DELETE FROM segment WHERE account_id = $1 AND id = $2 RETURNING id"
 async def delete(db: Queries, account: AccountId, id: UUID) -> None:
     """The contacts stay. Raises NotFoundError."""
     if await db.fetchval(DELETE, account, id) is None:
-        raise _unknown(id)
+        raise not_found(id)
 
 
 # --- who is in it
@@ -112,11 +120,15 @@ class Source(NamedTuple):
     bound: Sequence[object]
 
 
+async def schema(db: Queries, account: AccountId) -> Schema:
+    """What the account's filters can speak of now."""
+    return Schema(await fields.list_all(db, account), await accounts.region(db, account))
+
+
 async def compiled(db: Queries, account: AccountId, raw: Any, values: Values) -> str:
     """The SQL condition of a filter, for the fields that the account has now. Raises InvalidError."""
     parsed: Filter = filters.parse(raw)
-    schema = Schema(await fields.list_all(db, account), await accounts.region(db, account))
-    return filters.compile(parsed, schema, values)
+    return filters.compile(parsed, await schema(db, account), values)
 
 
 async def source(db: Queries, account: AccountId, group: UUID | None, raw: Any, values: Values) -> Source:
@@ -145,7 +157,7 @@ async def _source_of(db: Queries, account: AccountId, segment: Segment) -> Sourc
 
 async def count(db: Database, account: AccountId, found: Source) -> int:
     """How many contacts there are. Raises InvalidError if that takes too long."""
-    rows = await _fetch(db, account, f"SELECT count(*) AS contacts FROM {found.sql}", found.bound)
+    rows = await fetch_in_time(db, account, f"SELECT count(*) AS contacts FROM {found.sql}", found.bound)
     return rows[0]["contacts"]
 
 
@@ -154,7 +166,7 @@ async def contacts_of(db: Database, account: AccountId, found: Source, after: UU
     values = Values(*found.bound)
     beyond = "" if after is None else f"AND {found.id} > {values.add(after, 'uuid')}"
     query = f"SELECT c.id FROM {found.sql} {beyond} ORDER BY {found.id} LIMIT {values.add(take, 'bigint')}"
-    return [row["id"] for row in await _fetch(db, account, query, values.bound)]
+    return [row["id"] for row in await fetch_in_time(db, account, query, values.bound)]
 
 
 async def count_of(db: Database, account: AccountId, id: UUID) -> int:
@@ -186,7 +198,7 @@ async def _whole(db: Database, account: AccountId, found: Sequence[UUID]) -> Seq
     return (await subscribers.read(db, account, {"id": list(map(str, found))}, Page(0, len(found)), count=False)).rows if found else []
 
 
-async def _fetch(db: Database, account: AccountId, query: str, bound: Sequence[object]) -> Sequence[Record]:
+async def fetch_in_time(db: Database, account: AccountId, query: str, bound: Sequence[object]) -> Sequence[Record]:
     """Look for contacts, within the time that a filter has."""
     try:
         async with db.transaction() as tx:
@@ -213,5 +225,6 @@ def _checked(name: str | None) -> str:
     return written
 
 
-def _unknown(id: UUID) -> NotFoundError:
-    return NotFoundError(f"There is no segment {id}.")
+def not_found(id: UUID) -> NotFoundError:
+    """The same words wherever a segment is missing."""
+    return NotFoundError(f"There is no segment {id}.", "segment")

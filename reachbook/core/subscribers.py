@@ -240,7 +240,7 @@ async def create(
             groups.refuse_locked(group)
         if not rows:
             return []
-        ids = await contacts.create_many(tx, account, rows, [list(dict.fromkeys(draft.groups or ())) for draft in good], now)
+        ids = await contacts.create_many(tx, account, rows, [list(dict.fromkeys(draft.groups or ())) for draft in good], now, actor)
         await indexing.index(tx, account, zip(ids, map(contacts.search_text, rows), strict=True))
         await consent.record(tx, account, changes, source=Source.API, actor=actor, now=now)
         return (await read(tx, account, {"id": list(map(str, ids))}, Page(0, len(ids)), count=False)).rows
@@ -280,7 +280,7 @@ async def _update(tx: Transaction, account: AccountId, ids: Sequence[UUID], draf
     moves = _moves(draft, held)
     touched = {stored.id for stored, _, _ in rows} | {id for move in moves for id in (*move.joining, *move.leaving)}
     _refuse_locked(held, touched, moves)
-    await contacts.update_many(tx, account, rows, moves, now)
+    await contacts.update_many(tx, account, rows, moves, now, actor)
     await consent.record(tx, account, changes, source=Source.API, actor=actor, now=now)
     return len(held.contacts)
 
@@ -304,7 +304,14 @@ def _refuse_locked(held: Many, touched: set[UUID], moves: Sequence[Moves]) -> No
 
 
 async def move(
-    db: Database, account: AccountId, of_groups: Sequence[UUID], ids: Sequence[UUID], action: Literal["join", "leave"], now: datetime
+    db: Database,
+    account: AccountId,
+    of_groups: Sequence[UUID],
+    ids: Sequence[UUID],
+    action: Literal["join", "leave"],
+    *,
+    actor: UUID,
+    now: datetime,
 ) -> int:
     """Put contacts into groups or take them out; answers how many that changed. A contact may be in no group.
 
@@ -320,7 +327,7 @@ async def move(
                     moves.append(Moves(group, joining=members) if action == "join" else Moves(group, leaving=members))
                 moved = {id for one in moves for id in (*one.joining, *one.leaving)}
                 _refuse_locked(held, moved, moves)
-                await contacts.update_many(tx, account, [], moves, now)
+                await contacts.update_many(tx, account, [], moves, now, actor)
                 return len(moved)
         except MovedError:
             continue

@@ -10,6 +10,7 @@ from reachbook.core import bounces, counts, idempotency, ids, imports, indexing,
 from reachbook.database.errors import UnavailableError
 from reachbook.database.queries import Database
 from reachbook.workers.imports import IMPORTS_AT_ONCE, sweep, work_on_next
+from reachbook.workers.retention import pass_due
 
 log = structlog.get_logger("reachbook.workers")
 
@@ -63,6 +64,7 @@ JOBS = [
     Job("statistics", fold_statistics, 1.0),
     Job("days", keep_day, 3_600.0),
     Job("imports", work_on_next, 0.5, at_once=IMPORTS_AT_ONCE),
+    Job("retention", pass_due, 600.0),
     Job("purge", purge, 600.0),
 ]
 

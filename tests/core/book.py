@@ -173,7 +173,7 @@ async def dumped(
         chunks.append(bytes(chunk))
 
     selection, cursor = Selection(list(groups), list(contacts), reachable_only), Cursor(after, take)
-    await dump.dump(db, account, type, selection, cursor, COLUMNS, Form("csv" if form == "csv" else "json"), write)
+    await dump.dump(db, account, type, selection, cursor, COLUMNS, Form("csv" if form == "csv" else "json"), write, ids.now())
     text = b"".join(chunks).decode()
     if form == "csv":
         labels = [column.label for column in COLUMNS]

@@ -33,6 +33,8 @@ INSTALLATION = {
     "imports.account_of",
     "imports.purge",
     "indexing.index_due",
+    "retention.all_accounts",
+    "retention.due",
     "statistics_folder.fold_all",
     "statistics_days.keep_day",
 }

@@ -118,7 +118,7 @@ class Player:
 
     async def move(self, of_groups: Numbers, numbers: Numbers, action: Literal["join", "leave"]) -> None:
         chosen = await self.chosen("contact", numbers)
-        await subscribers.move(self.caller, self.account, await self.chosen("group", of_groups), chosen, action, ids.now())
+        await subscribers.move(self.caller, self.account, await self.chosen("group", of_groups), chosen, action, actor=NIL, now=ids.now())
 
     async def delete(self, numbers: Numbers) -> None:
         await contacts.delete(self.caller, self.account, await self.chosen("contact", numbers))

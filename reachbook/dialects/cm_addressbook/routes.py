@@ -131,7 +131,7 @@ async def add_contact(request: AppRequest, groupId: FromPath[UUID], data: JSONBo
     """
     draft = data or ContactIn()
     _refuse_other_group(draft, groupId)
-    made = await contacts.add(request.db, request.account, groupId, draft, id=ids.new_id(), now=request.now)
+    made = await contacts.add(request.db, request.account, groupId, draft, id=ids.new_id(), now=request.now, actor=request.caller.id)
     return wire.contact_out(made)
 
 
@@ -161,6 +161,7 @@ async def add_contacts(
         now=request.now,
         skip_invalid=bool(skip_invalid),
         delay_indexing=bool(delay_indexing),
+        actor=request.caller.id,
     )
     if not skip_invalid:
         return UploadedOut(stored.created)
@@ -214,8 +215,9 @@ async def update_contact(request: AppRequest, contactId: FromPath[UUID], data: J
     """Named properties are set, `null` clears, absent ones stay; `customValues` replaces the set; `groupId` moves."""
     draft = data or ContactIn()
     target = wire.guid(draft.group_id, "group_id") if draft.group_id else NIL
+    move_to = None if target == NIL else target
     changed = await contacts.update(
-        request.db, request.account, contactId, draft, now=request.now, move_to=None if target == NIL else target
+        request.db, request.account, contactId, draft, now=request.now, move_to=move_to, actor=request.caller.id
     )
     return wire.contact_out(changed)
 
@@ -449,7 +451,7 @@ async def dump_contacts(
     async def produce(write: streams.Write) -> None:
         rows = streams.csv_table(write, [column.label for column in columns]) if as_csv else streams.json_array(write)
         form = wire.CSV_FORM if as_csv else wire.JSON_FORM
-        await dump.dump(request.db, request.account, type, selection, cursor, columns, form, rows.write)
+        await dump.dump(request.db, request.account, type, selection, cursor, columns, form, rows.write, request.now)
         await rows.end()
 
     return streams.Streamed(produce, "text/csv" if as_csv else MediaType.JSON)

@@ -204,13 +204,13 @@ async def delete_lists(request: AppRequest, call: Call) -> dict[str, int]:
 async def add_contacts(request: AppRequest, call: Call) -> dict[str, int]:
     """`id` of the list, `metaData={"contactIds": "1,2"}`."""
     lists, members = _members(call)
-    return counted(await subscribers.move(request.db, request.account, lists, members, "join", request.now))
+    return counted(await subscribers.move(request.db, request.account, lists, members, "join", actor=request.caller.id, now=request.now))
 
 
 async def remove_contacts(request: AppRequest, call: Call) -> dict[str, int]:
     """The same; the contacts may be in no list then."""
     lists, members = _members(call)
-    return counted(await subscribers.move(request.db, request.account, lists, members, "leave", request.now))
+    return counted(await subscribers.move(request.db, request.account, lists, members, "leave", actor=request.caller.id, now=request.now))
 
 
 def _members(call: Call) -> tuple[list[UUID], list[UUID]]:
