@@ -17,7 +17,7 @@ from reachbook.core import figures, tokens
 from reachbook.database.errors import UnavailableError
 from reachbook.database.migrate import pending
 from reachbook.database.pool import Pool, open_pool
-from reachbook.dialects import cm_addressbook, digitaleo, gateway, own
+from reachbook.dialects import cm_addressbook, devino, digitaleo, gateway, own
 from reachbook.http import house
 from reachbook.http.limits import Limits
 from reachbook.http.observe import Observed
@@ -25,6 +25,7 @@ from reachbook.settings import Settings
 
 REFERENCES = {
     "CM.com Addressbook v2": cm_addressbook.REFERENCE,
+    "Devino Address Book": devino.REFERENCE,
     "Digitaleo Contacts": digitaleo.REFERENCE,
     "Reachbook's own": own.REFERENCE,
     "Reachbook for gateways": gateway.REFERENCE,
@@ -80,7 +81,7 @@ class Reachbook:
     def _wire(self, db: Pool) -> None:
         limits = Limits(self._settings.request_seconds, self._settings.body_megabytes * 2**20)
         finder = tokens.Finder(db)
-        for dialect in (cm_addressbook, digitaleo, own):
+        for dialect in (cm_addressbook, devino, digitaleo, own):
             self._apps |= dict.fromkeys(dialect.PREFIXES, dialect.build(db, finder, __version__, limits))
 
         to_gateways = gateway.build(db, finder, __version__, limits, self._settings.soft_bounce_days)

@@ -1,6 +1,6 @@
 """Groups of contacts, with their flags and counters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from reachbook.core import changes, counts, mass, statistics_days, statistics_folder
 from reachbook.core.counts import Counts
-from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, invalid
+from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, ReachbookError, invalid
 from reachbook.core.ids import NIL, AccountId, new_id
 from reachbook.core.limits import NAME_LENGTH, VALUE_LENGTH
 from reachbook.core.paging import Listed, Page
@@ -287,6 +287,18 @@ async def delete(db: Database, account: AccountId, ids: Sequence[UUID], *, must_
         await statistics_days.forget_days(tx, account, list(found))
         await statistics_folder.forget_groups(tx, account, list(found))
         return len(found)
+
+
+async def delete_numbered(db: Database, account: AccountId, numbers: Sequence[int]) -> Mapping[int, ReachbookError | None]:
+    """Groups by their numbers, as `delete` does but each by itself; what kept one from going, None for those that went."""
+    outcomes: dict[int, ReachbookError | None] = {}
+    for number in numbers:
+        outcomes[number] = None
+        try:
+            await delete(db, account, [(await numbered(db, account, number)).id], must_exist=True)
+        except (NotFoundError, ConflictError) as error:
+            outcomes[number] = error
+    return outcomes
 
 
 async def empty(db: Database, account: AccountId, id: UUID) -> None:

@@ -152,7 +152,7 @@ async def _source_of(db: Queries, account: AccountId, segment: Segment) -> Sourc
     try:
         return await source(db, account, segment.group_id, segment.filter, Values(account))
     except InvalidError as error:
-        raise ConflictError(f"The segment {segment.name!r} can't be read any more: {error.faults[0].message}.") from None
+        raise ConflictError(f"The segment {segment.name!r} can't be read any more: {error.faults[0].message}.", "segment") from None
 
 
 async def count(db: Database, account: AccountId, found: Source) -> int:

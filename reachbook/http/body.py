@@ -56,10 +56,10 @@ class Body(AbstractDTO[Any]):
         return False
 
 
-def one(model: type[msgspec.Struct]) -> type[Body]:
-    """A body that is one object."""
+def one(model: type[msgspec.Struct], documented: type[msgspec.Struct] | None = None) -> type[Body]:
+    """A body that is one object; what it should be may be documented by another model than the one that takes whatever comes."""
     reader = Reader(model)
-    return type(f"One{model.__name__}", (Body,), {"documented": model, "read": staticmethod(reader.object)})
+    return type(f"One{model.__name__}", (Body,), {"documented": documented or model, "read": staticmethod(reader.object)})
 
 
 def batch(model: type[msgspec.Struct]) -> type[Body]:

@@ -104,18 +104,21 @@ FIELD_NAMES = "reachbook.field_names"
 
 
 class Refusal(NamedTuple):
-    """What a wire has to say: its status, the kind of error, what it is about, and the values at fault by the wire's names."""
+    """What a wire has to say: its status, the kind of error, what it is about in words, the values at fault by the wire's names, and
+    the thing that is missing or in the way by core's.
+    """
 
     status: int
     message: str
     detail: str
     faults: Sequence[FaultOut] = ()
+    about: str = ""
 
 
 def answer(refusal: Refusal, _: Request[Any, Any, Any] | None = None) -> Response[Any]:
     """In the shape of CM's wire."""
-    status, message, detail, faults = refusal
-    return Response(ErrorOut(message, detail or message, list(faults) or UNSET), status_code=status)
+    body = ErrorOut(refusal.message, refusal.detail or refusal.message, list(refusal.faults) or UNSET)
+    return Response(body, status_code=refusal.status)
 
 
 class Wire(NamedTuple):
@@ -221,7 +224,9 @@ def _from_table(error: Exception) -> Refusal:
     status, message = next(answer for kind, answer in TABLE.items() if isinstance(error, kind))
     if status >= 500:
         log.error("unavailable", exc_info=error)
-    return Refusal(status, message, error.message if isinstance(error, ReachbookError) else message)
+    if not isinstance(error, ReachbookError):
+        return Refusal(status, message, message)
+    return Refusal(status, message, error.message, about=error.about)
 
 
 def _blamed(faults: list[FaultOut]) -> Refusal:
