@@ -188,8 +188,8 @@ def _server(location: Location) -> Any:
 class Http:
     """One keep-alive connection that does no more than a load generator has to."""
 
-    def __init__(self, port: int, token: str) -> None:
-        self.port, self.token = port, token
+    def __init__(self, port: int, token: str, header: str = "X-CM-PRODUCTTOKEN: {}") -> None:
+        self.port, self.header = port, header.format(token)
 
     async def open(self) -> "Http":
         """Connect."""
@@ -198,7 +198,7 @@ class Http:
 
     async def call(self, method: str, path: str, body: bytes = b"") -> tuple[int, int]:
         """(status, bytes of the body), after all of it is read."""
-        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-CM-PRODUCTTOKEN: {self.token}\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{self.header}\r\nContent-Length: {len(body)}\r\n\r\n"
         self.writer.write(head.encode() + body)
         answer = (await self.reader.readuntil(b"\r\n\r\n")).lower()
         status = int(answer[9:12])
@@ -215,7 +215,8 @@ class Http:
 
     async def json(self, method: str, path: str, body: object = None) -> Any:
         """The parsed answer of a small call."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, headers={"X-CM-PRODUCTTOKEN": self.token})
+        headers = dict([self.header.split(": ", 1)])
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, headers=headers)
         data = None if body is None else msgspec.json.encode(body)
         with urllib.request.urlopen(request, data) as answer:  # noqa: S310
             return msgspec.json.decode(answer.read())

@@ -95,14 +95,15 @@ async def _upload(
 ) -> Sequence[Verdict]:
     named = {name for draft in drafts for name in draft.attributes if name in PROPERTIES}
     of_properties = await properties.make(tx, account, sorted(named), now)
-    # With a check for duplicates one batch at a time, so that the second sees what the first has stored.
+    reader = await _reader(tx, account, group, of_properties)
+    known_by = None if unique is None else reader.key(unique)
+    rows = [reader.read(draft) for draft in drafts]
+    # With a check for duplicates one batch at a time, so that the second sees what the first has stored. Rows are read before: a batch
+    # that waits for another has that done.
     held = (await groups.lock(tx, account, [group], "SHARE" if unique is None else "UPDATE")).get(group)
     if held is None:
         raise groups.not_found(group)
     groups.refuse_locked(held)
-    reader = await _reader(tx, account, group, of_properties)
-    known_by = None if unique is None else reader.key(unique)
-    rows = [reader.read(draft) for draft in drafts]
     good = [row for row in rows if isinstance(row, Read)]
     keys = {key for row in good if known_by and (key := known_by.of(row.facts)) is not None}
     known = await _known(tx, account, group, known_by, keys) if known_by and keys else set[str]()
@@ -196,8 +197,13 @@ def _attribute(path: Path, names: Sequence[str]) -> str:
             return ""
 
 
+KIND = "SELECT kind FROM contact_group WHERE account_id = $1 AND id = $2"
+
+
 async def _reader(tx: Transaction, account: AccountId, group: UUID, of_properties: Mapping[str, int]) -> _Reader:
-    kind = await tx.fetchval("SELECT kind FROM contact_group WHERE account_id = $1 AND id = $2", account, group)
+    kind = await tx.fetchval(KIND, account, group)
+    if kind is None:
+        raise groups.not_found(group)
     own = (await group_fields.of_groups(tx, account, [group]))[group]
     ids = {fields.key(one.field.name): one.field.id for one in own}
     known = await fields.known(tx, account, [*ids.values(), *of_properties.values()])

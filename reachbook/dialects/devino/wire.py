@@ -213,7 +213,7 @@ def _contact_in(row: Any, clocks: set[str], offset: Zone) -> MemberDraft:
     """`clocks` are fields whose values are instants of a clock so far from UTC."""
     if not isinstance(row, dict):
         return MemberDraft(faults=[Fault(("contacts",), "must be an object")])
-    given = folded(cast("Row", row))
+    given = _spelled(cast("Row", row))
     draft = MemberDraft({}, {}, [], [])
     faults = cast("list[Fault]", draft.faults)
     for name in ("phone", "email"):
@@ -223,24 +223,47 @@ def _contact_in(row: Any, clocks: set[str], offset: Zone) -> MemberDraft:
         if not isinstance(name, str) or not name.strip():
             faults.append(Fault(("fields",), "a field has no name"))
             continue
-        main = MAIN.get(name.strip().lower())
+        main = MAIN.get(name) or MAIN.get(name.strip().lower())
         if main is not None:
             _put(draft.attributes, main.attribute, one.get("value"), faults)
             continue
         _put(draft.fields, name.strip(), one.get("value"), faults, blank="")
-        if fields.key(name.strip()) in clocks:
+        if clocks and fields.key(name.strip()) in clocks:
             draft.fields[name.strip()] = _to_utc(draft.fields[name.strip()], offset)
-    for one in _rows(given.get("pushinfo"), DEVICES, faults):
+    for one in _rows(given.get("pushInfo"), DEVICES, faults):
         _add_device(draft, one, faults)
     return draft
 
 
-def folded(row: Row) -> dict[str, Any]:
-    """With its names in lower case."""
-    return {str(name).lower(): value for name, value in row.items()}
+SPELLED = {
+    name.lower(): name
+    for name in (
+        "phone",
+        "email",
+        "fields",
+        "pushInfo",
+        "name",
+        "type",
+        "value",
+        "displayName",
+        "values",
+        "isDefault",
+        "appId",
+        "os",
+        "pushToken",
+    )
+}
+EXACT = frozenset(SPELLED.values())
 
 
-def _rows(value: Any, name: str, faults: list[Fault]) -> Iterable[dict[str, Any]]:
+def _spelled(row: Row) -> Row:
+    """With its names as the document writes them, in whatever case they came. Nearly always they came so."""
+    if row.keys() <= EXACT:
+        return row
+    return {SPELLED.get(str(name).lower(), str(name)): value for name, value in row.items()}
+
+
+def _rows(value: Any, name: str, faults: list[Fault]) -> Iterable[Row]:
     """The objects of an array."""
     if value is None:
         return
@@ -249,13 +272,16 @@ def _rows(value: Any, name: str, faults: list[Fault]) -> Iterable[dict[str, Any]
         return
     for row in cast("list[Any]", value):
         if isinstance(row, dict):
-            yield folded(cast("Row", row))
+            yield _spelled(cast("Row", row))
         else:
             faults.append(Fault((name,), "must be objects"))
 
 
 def _put(into: dict[str, str], name: str, value: Any, faults: list[Fault], blank: str | None = None) -> None:
     """One value: a scalar, or an array with one. What comes twice must be the same."""
+    if isinstance(value, str) and name not in into:
+        into[name] = value
+        return
     values = cast("list[Any]", value) if isinstance(value, list) else [value]
     texts = [_text(one) for one in values if one is not None]
     if len(texts) > 1 or None in texts:
@@ -285,8 +311,8 @@ def _to_utc(text: str, offset: Zone) -> str:
         return text
 
 
-def _add_device(draft: MemberDraft, given: dict[str, Any], faults: list[Fault]) -> None:
-    app, token, number = _text(given.get("appid")), given.get("pushtoken"), _whole(given.get("os"))
+def _add_device(draft: MemberDraft, given: Row, faults: list[Fault]) -> None:
+    app, token, number = _text(given.get("appId")), given.get("pushToken"), _whole(given.get("os"))
     devices = cast("list[Device]", draft.devices)
     try:
         if not 0 <= number < len(SYSTEMS):
