@@ -1,14 +1,17 @@
-"""The first page of a segment of three conditions (a field, an instant, who can be reached), at a million contacts against ten thousand."""
+"""The first page of a segment of three conditions (a field, an instant, who can be reached), at a million contacts: against the 200 ms
+that it may take, and against itself at ten thousand.
+"""
 
 import msgspec
 
 from bench.house import Book, House, Http, Row, in_turn, seconds
 
 TIMES, ROUNDS = 10, 5
+MOST = 200.0  # milliseconds
 FILTERS = {
     # One in five hundred of a group: the page is full after a walk through 50,000 contacts.
     "segment of three conditions": "Company 77%",
-    # One in five thousand: all of it is looked through.
+    # One in five thousand: found by the index of values.
     "segment that few are in": "Company 777",
 }
 
@@ -44,5 +47,6 @@ async def run(house: House) -> list[Row]:
         await call(house.big)
         await call(house.small)
         figures = await in_turn(ROUNDS, lambda call=call: call(house.big), lambda call=call: call(house.small))
-        rows.append(Row(name, *figures, 20.0, "ms", higher_is_better=False))
+        rows.append(Row(f"{name}, 1M against 10k", *figures, 5.0, "ms", higher_is_better=False))
+        rows.append(Row(f"{name}, first page", figures[0], MOST, figures[0] / MOST, 1.0, "ms", higher_is_better=False))
     return rows

@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
+import msgspec
+
 from reachbook.core import email, kinds, phone, properties, push, reach
 from reachbook.core.consent import Reason, TokenType, like
 from reachbook.core.contacts import ADDRESSES
@@ -211,6 +213,8 @@ class _Compared(NamedTuple):
     text: str | None = None
     """The SQL of what LIKE looks at, if it can be looked at so."""
     is_ordered: bool = True
+    field: int | None = None
+    """The field that has it: an index finds contacts by what they contain."""
 
 
 def _written(condition: Condition, schema: Schema, values: Values) -> str:
@@ -230,9 +234,21 @@ def _written(condition: Condition, schema: Schema, values: Values) -> str:
         raise ValueError(f"{operator} is not for this attribute", "operator")
     read = [compared.read(text) for text in given]
     if operator in (Operator.EQ, Operator.NE, Operator.IN):
-        equal = f"{compared.value} = ANY({values.add(read, compared.type + '[]')})"
+        equal = _equal(compared, read, values)
         return f"({equal}) IS NOT TRUE" if operator is Operator.NE else equal
     return f"{compared.value} {ORDERED[operator]} {values.add(read[0], compared.type)}"
+
+
+CONTAINED_VALUES = 10
+"""So many values of a field are looked for by the index, one by one; more by reading contacts."""
+
+
+def _equal(compared: _Compared, read: Sequence[Any], values: Values) -> str:
+    """The attribute is one of these. Equal values of a field are equal texts (core/kinds.py), so the index knows them."""
+    if compared.field is None or len(read) > CONTAINED_VALUES:
+        return f"{compared.value} = ANY({values.add(read, compared.type + '[]')})"
+    contained = [msgspec.json.encode({str(compared.field): str(one)}).decode() for one in read]
+    return "(" + " OR ".join(f"c.field_values @> {values.add(one, 'text')}::jsonb" for one in contained) + ")"
 
 
 def _pattern(text: str) -> str:
@@ -323,7 +339,7 @@ def field_named(name: str, fields: Sequence[Field]) -> Field | None:
 
 
 def _of_field(field: Field, region: str | None) -> _Compared:
-    return _compared_as(field.kind, f"c.field_values ->> '{field.id:d}'", region)
+    return _compared_as(field.kind, f"c.field_values ->> '{field.id:d}'", region)._replace(field=field.id)
 
 
 def _compared_as(kind: Kind, text: str, region: str | None) -> _Compared:
