@@ -13,7 +13,12 @@ import httpx
 import pytest
 
 from reachbook import __version__, settings
+from reachbook.core import accounts, contacts, ids, retention
+from reachbook.core.drafts import Draft
+from reachbook.core.ids import AccountId
 from reachbook.database.location import Location
+from reachbook.database.pool import Pool
+from tests.core.book import new_list
 from tests.processes import Noted, assert_plain_failure, postmaster, run
 from tests.support import Server
 
@@ -98,6 +103,45 @@ def test_operators_and_gateways_belong_to_no_account(location: Location, account
     assert {scope: listed[id] for scope, id in made.items()} == {"operator": ["operator"], "gateway": ["gateway"]}
     assert_plain_failure(run("token", "create", "--account", account, "--scope", "operator", location=location), 2)
     assert_plain_failure(run("token", "create", "--scope", "read", location=location), 2)
+
+
+async def test_retention(location: Location, db: Pool) -> None:
+    alice, bob = [(await accounts.create(db, ids.new_id(), name, "NL", ids.now())).id for name in ("Alice", "Bob")]
+    long_ago = ids.now() - timedelta(days=15)
+    for account in (alice, bob):
+        assert await retention.take_turn(db, account, ids.now())  # no worker comes in between
+        group = await new_list(db, account, deletes_unused=True)
+        old, bare, new = [
+            (await contacts.add(db, account, group, draft, id=ids.new_id(), now=at)).id
+            for draft, at in ((Draft(phone="+31627100000"), long_ago), (Draft(), ids.now()), (Draft(phone="+31627100001"), ids.now()))
+        ]
+
+    async def there(account: AccountId) -> list[UUID]:
+        return [row["id"] for row in await db.fetch("SELECT id FROM contact WHERE account_id = $1 ORDER BY id", account)]
+
+    of_alice = await there(alice)
+    everybody = answer(location, "retention", "--dry-run")
+    assert {row["account"] for row in everybody} >= {str(alice), str(bob)}
+    said = answer(location, "retention", "--dry-run", "--account", bob)
+    assert [(row["contact"], row["reason"], row["is_deleted"]) for row in said] == [
+        (str(old), "unused", True),
+        (str(bare), "no_address", True),
+    ]
+    assert {(row["account"], row["group"]) for row in said} == {(str(bob), str(group))}
+    assert datetime.fromisoformat(said[0]["used_at"]) == long_ago
+    looked = run("retention", "--dry-run", "--account", bob, location=location)
+    assert looked.returncode == 0
+    assert "2 contacts would go. Nothing was changed." in looked.stdout
+    assert await there(bob) == [old, bare, new]
+    done = run("retention", "--account", bob, location=location)
+    assert done.returncode == 0
+    assert "2 contacts are gone." in done.stdout
+    assert all(str(id) in done.stdout for id in (bob, group, old, bare))
+    assert str(new) not in done.stdout
+    assert await there(bob) == [new]
+    assert answer(location, "retention", "--account", bob) == []
+    assert await there(alice) == of_alice
+    assert_plain_failure(run("retention", "--account", uuid4(), location=location))
 
 
 def test_wrong_usage(location: Location) -> None:

@@ -218,8 +218,8 @@ async def create_many(
             members.setdefault(group, []).append(facts)
     await counts.add(tx, account, [(group, counts.of_facts(of_group)) for group, of_group in members.items()])
     await changes.add(tx, account, Range(ids[0], ids[-1], len(ids)), changes.lengths_of(rows))
-    for group in await stoplists.among(tx, account, members.keys() - {NIL}):
-        await stoplists.stop(tx, account, members[group], (), actor=actor, now=now)
+    stops = await stoplists.among(tx, account, members.keys() - {NIL})
+    await stoplists.stop(tx, account, [facts for group in stops for facts in members[group]], (), actor=actor, now=now)
     return ids
 
 
@@ -495,15 +495,16 @@ async def update_many(tx: Transaction, account: AccountId, rows: Sequence[Row], 
 
 
 async def _stop(tx: Transaction, account: AccountId, rows: Sequence[Row], moves: Sequence[Moves], now: datetime, actor: UUID) -> None:
-    """Opt out those who have joined a stop list, and those of one who have another address now."""
+    """Opt out those who have joined a stop list, and the new addresses of those who are in one."""
     joining = {move.group: move.joining for move in moves if move.joining}
-    readdressed = [stored for stored, facts, _ in rows if stoplists.addresses(facts) != stoplists.addresses(stored.facts)]
-    stops = await stoplists.among(tx, account, joining.keys() | {group for stored in readdressed for group in stored.groups})
-    stopped = {id for group in stops for id in joining.get(group, ())} | {one.id for one in readdressed if one.groups & stops}
-    if stopped:
-        found = await read_many(tx, account, list(stopped), hold=False)
-        devices = [device for of_one in (await push.of_contacts(tx, account, list(stopped))).values() for device in of_one]
-        await stoplists.stop(tx, account, [one.facts for one in found.values()], devices, actor=actor, now=now)
+    readdressed = [(stored, new) for stored, facts, _ in rows if (new := stoplists.new_addresses(stored.facts, facts)) is not None]
+    stops = await stoplists.among(tx, account, joining.keys() | {group for stored, _ in readdressed for group in stored.groups})
+    if stops:
+        joined = list({id for group in stops for id in joining.get(group, ())})
+        stopped = [one.facts for one in (await read_many(tx, account, joined, hold=False)).values()]
+        stopped += [new for stored, new in readdressed if stored.groups & stops]
+        devices = [device for of_one in (await push.of_contacts(tx, account, joined)).values() for device in of_one]
+        await stoplists.stop(tx, account, stopped, devices, actor=actor, now=now)
 
 
 async def remove_many(tx: Transaction, account: AccountId, ids: Sequence[UUID]) -> None:

@@ -143,7 +143,7 @@ def _values(value: Any, operator: Operator, at: Path, faults: list[Fault]) -> tu
         return ()
     rows: list[Any]
     if operator is Operator.IN:
-        rows = cast("list[Any]", value) if isinstance(value, list) else str(value if value is not None else "").split(",")
+        rows = cast("list[Any]", value) if isinstance(value, list) else [part.strip() for part in str(value or "").split(",")]
     else:
         rows = [value]
     if len(rows) > FILTER_VALUES:
@@ -219,6 +219,8 @@ class _Compared(NamedTuple):
 
 def _written(condition: Condition, schema: Schema, values: Values) -> str:
     name, operator, given = condition
+    if any("\0" in text for text in given):
+        raise ValueError("contains a NUL character")
     if name in SETS:
         return _of_set(SETS[name], operator, given, values)
     if operator is Operator.LIKE and name in NUMBERS:
@@ -327,14 +329,16 @@ def order(name: str, schema: Schema) -> str:
 
 
 def field_named(name: str, fields: Sequence[Field]) -> Field | None:
-    """A field by the name of its property, `field:17`, or its own name in any case."""
+    """A field by the name of its property, `field:17`, or its own name in any case; the property's label is such a name, too."""
     sought = name.strip().casefold()
     id = PREDEFINED.get(sought)
     by_id = sought.removeprefix("field:")
     if id is None and by_id != sought and by_id.isascii() and by_id.isdigit():
         id = int(by_id)
+    names = (sought, properties.LABELS.get(sought, sought).casefold())
     return next((field for field in fields if field.id == id or field.property == sought), None) or next(
-        (field for field in fields if field.name.casefold() == sought), None
+        (field for field in fields if field.property is None and field.name.casefold() in names),
+        next((field for field in fields if field.name.casefold() == sought), None),
     )
 
 

@@ -39,15 +39,19 @@ LISTS = """
 SELECT id FROM contact_group WHERE account_id = $1 AND deletes_unused AND NOT is_locked_for_editing ORDER BY id
 """
 ADDRESSLESS = f"c.email IS NULL AND c.phone IS NULL AND c.landline IS NULL AND c.fax IS NULL AND NOT {push.HAS_DEVICE}"
+# Groups that it has left already, or is leaving ($4), don't keep a contact. One of a list that is locked for editing can't be changed, in
+# whatever other list it is.
 CANDIDATES = f"""
 SELECT c.id, {usage.LAST} AS used_at, {ADDRESSLESS} AS is_addressless, EXISTS (
-    SELECT 1 FROM membership o WHERE o.account_id = m.account_id AND o.contact_id = m.contact_id AND o.group_id <> m.group_id) AS stays
+    SELECT 1 FROM membership o WHERE o.account_id = m.account_id AND o.contact_id = m.contact_id AND o.group_id <> ALL($4::uuid[])) AS stays
 FROM membership m JOIN contact c ON c.account_id = m.account_id AND c.id = m.contact_id
 LEFT JOIN contact_use u ON u.account_id = c.account_id AND u.contact_id = c.id
-WHERE m.account_id = $1 AND m.group_id = $2 AND ({usage.LAST} < $3 OR ({ADDRESSLESS}))
+WHERE m.account_id = $1 AND m.group_id = $2 AND ({usage.LAST} < $3 OR ({ADDRESSLESS})) AND NOT EXISTS (
+    SELECT 1 FROM membership l JOIN contact_group g ON g.account_id = l.account_id AND g.id = l.group_id
+    WHERE l.account_id = m.account_id AND l.contact_id = m.contact_id AND g.is_locked_for_editing)
 """
-NEXT = f"{CANDIDATES} AND m.contact_id > $4 ORDER BY m.contact_id LIMIT $5"
-AMONG = f"{CANDIDATES} AND m.contact_id = ANY($4::uuid[]) ORDER BY m.contact_id"
+NEXT = f"{CANDIDATES} AND m.contact_id > $5 ORDER BY m.contact_id LIMIT $6"
+AMONG = f"{CANDIDATES} AND m.contact_id = ANY($5::uuid[]) ORDER BY m.contact_id"
 
 
 def cutoff(now: datetime) -> datetime:
@@ -57,9 +61,10 @@ def cutoff(now: datetime) -> datetime:
 
 async def look(db: Database, account: AccountId, now: datetime) -> AsyncIterator[Sequence[Gone]]:
     """Whom a pass would take out, a share at a time; nothing is changed."""
-    for group in await _lists(db, account):
+    lists = await _lists(db, account)
+    for number, group in enumerate(lists, 1):
         after = NIL
-        while rows := await db.fetch(NEXT, account, group, cutoff(now), after, RETENTION_ROWS):
+        while rows := await db.fetch(NEXT, account, group, cutoff(now), lists[:number], after, RETENTION_ROWS):
             yield [_gone(account, group, row) for row in rows]
             after = rows[-1]["id"]
 
@@ -68,7 +73,7 @@ async def run(db: Database, account: AccountId, now: datetime) -> AsyncIterator[
     """One pass over an account's lists; each share is gone when it is given."""
     for group in await _lists(db, account):
         after = NIL
-        while rows := await db.fetch(NEXT, account, group, cutoff(now), after, RETENTION_ROWS):
+        while rows := await db.fetch(NEXT, account, group, cutoff(now), [group], after, RETENTION_ROWS):
             yield await _take_out(db, account, group, [row["id"] for row in rows], now)
             after = rows[-1]["id"]
     await usage.forget(db, account, cutoff(now))
@@ -90,8 +95,8 @@ async def _take_out(db: Database, account: AccountId, group: UUID, ids: Sequence
             async with db.transaction() as tx:
                 held = await contacts.hold_many(tx, account, ids, [group])
                 # Judged again now that nobody can change them: one that was used or moved a moment ago stays.
-                found = [_gone(account, group, row) for row in await tx.fetch(AMONG, account, group, cutoff(now), sorted(held.contacts))]
-                found = [one for one in found if not _is_locked(held, one.contact)] if await _still(tx, account, group) else []
+                rows = await tx.fetch(AMONG, account, group, cutoff(now), [group], sorted(held.contacts))
+                found = [_gone(account, group, row) for row in rows] if await _still(tx, account, group) else []
                 await contacts.remove_many(tx, account, [one.contact for one in found if one.is_deleted])
                 leaving = [one.contact for one in found if not one.is_deleted]
                 await contacts.update_many(tx, account, [], [Moves(group, leaving=leaving)], now, NIL)
@@ -99,11 +104,6 @@ async def _take_out(db: Database, account: AccountId, group: UUID, ids: Sequence
                 return found
         except MovedError:
             continue
-
-
-def _is_locked(held: contacts.Many, id: UUID) -> bool:
-    """A contact of a list that is locked for editing can't be changed, in whatever other list it is."""
-    return any(held.groups[group].is_locked_for_editing for group in held.contacts[id].groups)
 
 
 async def _still(tx: Queries, account: AccountId, group: UUID) -> bool:

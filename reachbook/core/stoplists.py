@@ -31,9 +31,11 @@ async def among(tx: Queries, account: AccountId, groups: Collection[UUID]) -> se
     return {row["id"] for row in await tx.fetch(AMONG, account, list(groups))} if groups else set()
 
 
-def addresses(facts: Facts) -> Sequence[str | None]:
-    """What a contact can be messaged at."""
-    return [getattr(facts, name) for name in CHANNELS]
+def new_addresses(before: Facts, after: Facts) -> Facts | None:
+    """The contact with only those addresses that it had not before; None if there are none."""
+    known = {name: None for name in CHANNELS if getattr(after, name) == getattr(before, name)}
+    new = after._replace(**known)
+    return new if any(getattr(new, name) for name in CHANNELS) else None
 
 
 async def stop(

@@ -1,6 +1,6 @@
-"""When contacts were used last: made, changed, dumped, or heard from (devino.md, "autoDeleteEnabled").
+"""When contacts were used last: made, changed, or dumped (devino.md, "autoDeleteEnabled"; who takes inbound messages will `mark` theirs).
 
-The first two are the contact's own instants. The others are noted beside, and only for contacts of groups that delete unused ones.
+The first two are the contact's own instants. Others are noted beside, and only for contacts of groups that delete unused ones.
 """
 
 from datetime import datetime

@@ -6,16 +6,23 @@ The addresses are given with the key that consent.md asks for, so that no test r
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from hypothesis import strategies as st
 
-from reachbook.core import accounts, dump, ids
+from reachbook.core import accounts, dump, group_fields, groups, ids, push
+from reachbook.core import members as members_
 from reachbook.core.consent import Change, Reason, TokenType
 from reachbook.core.dump import Column, Cursor, Form, Selection
+from reachbook.core.errors import Fault
+from reachbook.core.group_fields import Declaration
+from reachbook.core.groups import Kind, Purpose
 from reachbook.core.ids import NIL, AccountId
+from reachbook.core.members import MemberDraft, Refused, Unique, Verdict
+from reachbook.core.push import Device, System
 from reachbook.database.queries import Database, Queries
 
 EMAILS = {
@@ -62,6 +69,10 @@ change = st.sampled_from(TokenType).flatmap(_change)
 
 email = st.none() | st.sampled_from([written for ways in EMAILS.values() for written in ways])
 phone = st.none() | st.sampled_from([written for ways in PHONES.values() for written in ways])
+
+
+BRINGER = UUID(int=7)
+"""Who uploads members."""
 
 
 async def new_account(db: Database, region: str | None = "NL") -> AccountId:
@@ -165,6 +176,7 @@ async def dumped(
     take: int | None = None,
     form: str = "json",
     reachable_only: bool = False,
+    now: datetime | None = None,
 ) -> list[dict[str, str]]:
     """The rows of a dump; values of fields stand by the name of the field, in JSON as in CSV; absent ones are left out."""
     chunks: list[bytes] = []
@@ -173,7 +185,7 @@ async def dumped(
         chunks.append(bytes(chunk))
 
     selection, cursor = Selection(list(groups), list(contacts), reachable_only), Cursor(after, take)
-    await dump.dump(db, account, type, selection, cursor, COLUMNS, Form("csv" if form == "csv" else "json"), write, ids.now())
+    await dump.dump(db, account, type, selection, cursor, COLUMNS, Form("csv" if form == "csv" else "json"), write, now or ids.now())
     text = b"".join(chunks).decode()
     if form == "csv":
         labels = [column.label for column in COLUMNS]
@@ -198,3 +210,65 @@ MEMBERS = "SELECT contact_id FROM membership WHERE account_id = $1 AND group_id 
 async def members(db: Queries, account: AccountId, group: UUID) -> Sequence[UUID]:
     """The contacts of a group by id."""
     return [row["contact_id"] for row in await db.fetch(MEMBERS, account, group)]
+
+
+async def new_list(
+    db: Database,
+    account: AccountId,
+    kind: Kind = Kind.STANDARD,
+    declared: Sequence[Declaration] = (),
+    *,
+    deletes_unused: bool = False,
+    **draft: Any,
+) -> UUID:
+    """A list of a kind with fields of its own; the flags as groups have them."""
+    named = groups.Draft(**{"name": "Readers"} | draft)
+    purpose = Purpose(kind, deletes_unused)
+    return (await group_fields.create_group(db, account, ids.new_id(), named, purpose, declared, ids.now())).id
+
+
+def member(*devices: Device, fields: Mapping[str, str] = {}, faults: Sequence[Fault] = (), **attributes: str) -> MemberDraft:
+    """A row of a batch."""
+    return MemberDraft(attributes, dict(fields), devices, faults)
+
+
+def android(token: str, app: str = "shop") -> Device:
+    """A device."""
+    return push.device(app, System.ANDROID, token)
+
+
+async def upload(
+    db: Database, account: AccountId, group: UUID, *rows: MemberDraft, unique: Unique | None = None, now: datetime | None = None
+) -> Sequence[Verdict]:
+    """A batch into a list."""
+    return await members_.upload(db, account, group, rows, unique=unique, actor=BRINGER, now=now or ids.now())
+
+
+async def brought(db: Database, account: AccountId, group: UUID, *rows: MemberDraft, now: datetime | None = None) -> list[UUID]:
+    """A batch of which every row is stored: the contacts."""
+    verdicts = await upload(db, account, group, *rows, now=now)
+    refused = [verdict for verdict in verdicts if isinstance(verdict, Refused)]
+    assert not refused
+    return [UUID(str(verdict)) for verdict in verdicts]
+
+
+STANDING = (
+    "contact",
+    "contact_group",
+    "membership",
+    "group_field",
+    "field",
+    "push_token",
+    "consent_token",
+    "consent_history",
+    "contact_use",
+)
+
+
+async def standing(db: Queries, account: AccountId) -> dict[str, list[str]]:
+    """Every row that an account has of these tables."""
+    found: dict[str, list[str]] = {}
+    for name in STANDING:
+        rows = await db.fetch(f"SELECT * FROM {name} WHERE account_id = $1", account)
+        found[name] = sorted(repr(tuple(row.values())) for row in rows)
+    return found

@@ -7,13 +7,15 @@ A file holds a list of cases, a case a list of steps that share variables. A ste
      "keep": {"group": "id"}, "status": 201, "answer_headers": {…}, "answer": … or "text": "…"}
 
 `request` is relative to the account's base unless it starts with `/` or is a whole address; `as` is alice (the default), bob, reader
-(Alice's account, scope read), expired, or nobody. `{name}` stands for a variable: `{account}`, `{token}`, `{token_id}`, and what earlier
-steps kept (`keep`: name → path in the answer, `0.id`). In queries and forms a list is a name that comes again. A step with
-`"until": "over"` is repeated while its answer says that somebody is at work. In answers ids that are no variable are `{uuid}` and instants
-`{instant}`. `pytest --update` writes the answers anew.
+(Alice's account, scope read), expired, or nobody. `{name}` stands for a variable: `{account}`, `{token}`, `{token_id}`, `{basic}` (both, as
+Basic has them), `{company}` (the account on Devino's wire), and what earlier steps kept (`keep`: name → path in the answer, `0.id`). In
+queries and forms a list is a name that comes again. A step with `"until": "over"` is repeated while its answer says that somebody is at
+work. In answers ids that are no variable are `{uuid}`, Devino's `{contact_id}` and `{list_id}`, and instants `{instant}`; what a case
+itself dates is of years before 2026, and stays. `pytest --update` writes the answers anew.
 """
 
 import asyncio
+import base64
 import json
 import re
 import shlex
@@ -29,9 +31,15 @@ from reachbook.database.pool import Pool
 from tests.support import Client
 
 UUID = re.compile(r"(?!0{8}-0{4}-0{4}-0{4}-0{12})[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-INSTANT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d\.\d{3}Z| \d\d:\d\d:\d\d)")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|20(?:2[6-9]|[3-9]\d)-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
+CONTACT_ID = re.compile(r"\b[0-9a-f]{16}-[0-9a-f]{16}\b")
+LIST_ID = re.compile(r"\b(?:3[7-9]|[4-8]\d)\d{17}\b")
+"""Of lists that are made now: those in the document are older."""
 
 AT_WORK = ("previewing", "running", "undoing")
+
+COMPANIES = ("company", "other_company")
+"""Variables that answers have as numbers."""
 
 Case = dict[str, Any]
 Step = dict[str, Any]
@@ -68,7 +76,11 @@ def bared(value: Any, variables: dict[str, str]) -> Any:
         for name, text in sorted(variables.items(), key=lambda variable: -len(variable[1])):
             if text:
                 value = value.replace(text, "{" + name + "}")
-        return INSTANT.sub("{instant}", UUID.sub("{uuid}", value))
+        for pattern, name in ((UUID, "uuid"), (CONTACT_ID, "contact_id"), (LIST_ID, "list_id"), (INSTANT, "instant")):
+            value = pattern.sub("{" + name + "}", value)
+        return value
+    if isinstance(value, int):
+        return next(("{" + name + "}" for name in COMPANIES if str(value) == variables.get(name)), value)
     if isinstance(value, list):
         return [bared(item, variables) for item in value]
     if isinstance(value, dict):
@@ -108,26 +120,26 @@ def parts(form: Mapping[str, str | list[str]]) -> Iterator[tuple[str, tuple[str 
 
 
 def from_curl(line: str) -> dict[str, Any]:
-    """A curl line as printed in a document: `-X`, `-H`, `-d`, and line continuations that lost their line end."""
-    words = shlex.split(line.replace("\\ ", " ").replace("\\\n", " "))[1:]
+    """A curl line as printed in a document: `-X`, `-H` (or `-h`), `-d`, and line continuations that lost their line end."""
+    words = shlex.split(line.replace("\\ ", " ").replace("\\\n", " ").removesuffix("\\"))[1:]
     arguments: dict[str, Any] = {"method": "GET", "headers": {}}
     position = 0
     while position < len(words):
         word = words[position]
-        if word in ("-X", "-H", "-d"):
+        if word in ("-X", "-H", "-h", "-d"):
             value = words[position + 1]
             position += 1
         else:
             value = word
         if word == "-X":
             arguments["method"] = value
-        elif word == "-H":
+        elif word in ("-H", "-h"):
             name, _, text = value.partition(":")
             arguments["headers"][name.strip()] = text.strip()
         elif word == "-d":
             arguments["content"] = value.encode()
         else:
-            arguments["url"] = httpx.URL(value).path
+            arguments["url"] = httpx.URL(value).raw_path.decode()
         position += 1
     return arguments
 
@@ -168,13 +180,15 @@ async def callers(alice: Client, bob: Client, db: Pool) -> dict[str, str | None]
 
 
 Header = tuple[str, str]
-CM_HEADER, BEARER = ("X-CM-PRODUCTTOKEN", "{}"), ("Authorization", "Bearer {}")
+CM_HEADER, BEARER, KEY = ("X-CM-PRODUCTTOKEN", "{}"), ("Authorization", "Bearer {}"), ("Authorization", "Key {}")
 """How a dialect's clients send their token."""
 
 
 async def play_as(alice: Client, bob: Client, db: Pool, case: Case, base: str, *, update: bool, header: Header = CM_HEADER) -> None:
     """`play` for Alice's account; `base` has `{accountId}` in it."""
     variables = {"account": str(alice.account), "token": alice.token, "token_id": str(alice.token_id), "other_account": str(bob.account)}
+    variables["basic"] = base64.b64encode(f"{alice.token_id}:{alice.token}".encode()).decode()
+    variables |= {name: str(client.account.int & (2**48 - 1)) for name, client in zip(COMPANIES, (alice, bob), strict=True)}
     path = base.replace("{accountId}", str(alice.account))
     await play(case, path, await callers(alice, bob, db), variables, alice.base_url, update=update, header=header)
 

@@ -16,7 +16,7 @@ DESCRIPTIONS = {
     401: "No token, or one that is unknown, expired or revoked.",
     403: "The token's scope does not allow this.",
     404: "There is no such list or segment.",
-    409: "The list is locked for editing.",
+    409: "The list is locked for editing, or the segment speaks of a field that is gone.",
     413: "More than the limits allow.",
     503: "Not available at the moment; the same call may succeed later.",
 }

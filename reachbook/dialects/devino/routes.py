@@ -9,7 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, QueryParameter
 
 from reachbook.core import group_fields, groups, ids, members, segments
-from reachbook.core.errors import ReachbookError
+from reachbook.core.errors import NotFoundError, ReachbookError
 from reachbook.core.members import Asked
 from reachbook.dialects.devino import wire
 from reachbook.dialects.devino.auth import guard
@@ -174,6 +174,8 @@ async def delete_lists(
 def _deleted_out(id: str, refused: ReachbookError | None) -> DeletedOut:
     if refused is None:
         return DeletedOut("OK", id)
+    if isinstance(refused, NotFoundError):
+        refused = NotFoundError(f"There is no group {id}.", refused.about)  # as it was asked for, also where it is no number
     return DeletedOut("REJECTED", id, refused.message, [reason_out(refused)])
 
 

@@ -9,14 +9,16 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from reachbook.core import fields, filters, groups, push
-from reachbook.core.errors import Fault, invalid
+from reachbook.core.errors import Fault, InvalidError, invalid
 from reachbook.core.filters import All, Condition, Filter, Not, Operator
 from reachbook.core.group_fields import Declaration, Known, Layout
 from reachbook.core.groups import Group, Purpose
 from reachbook.core.ids import AccountId
 from reachbook.core.kinds import ANY, Kind, Rule
+from reachbook.core.limits import VALUE_LENGTH
 from reachbook.core.members import DEVICES, Closed, Member, MemberDraft, Problem, Refused, Unique, Verdict
 from reachbook.core.push import Device, System
+from reachbook.core.text import clean
 
 CORE_NAMES = {
     "auto_delete_enabled": "autoDeleteEnabled",
@@ -40,6 +42,7 @@ CORE_NAMES = {
 TYPES = {0: Kind.DATETIME, 1: Kind.BOOLEAN, 2: Kind.INTEGER, 3: Kind.TEXT, 5: Kind.OBJECT, 8: Kind.DATE}
 NUMBERS = {kind: number for number, kind in TYPES.items()}
 LIST_TYPES = {kind.upper(): kind for kind in groups.Kind}
+CREATABLE = ("STANDARD", "STOPLIST", "PUSH")
 SYSTEMS = (System.ANDROID, System.IOS, System.HUAWEI)
 CHANNELS = ("SMS", "EMAIL", "VIBER", "PUSH", "WHATSAPP", "VOICE")
 """What a subscription can be asked for by."""
@@ -134,18 +137,18 @@ class BatchDocumented(msgspec.Struct, rename="camel"):
 
 def list_in(data: ListIn) -> tuple[groups.Draft, Purpose, list[Declaration]]:
     """A new list. Fields that every list has need no declaration. Raises InvalidError."""
-    kind = groups.Kind.STANDARD if data.type is None else list_type(data.type, "type")
+    kind = groups.Kind.STANDARD if data.type is None else list_type(data.type, "type", of=CREATABLE)
     declared = [_declaration(number, field) for number, field in enumerate(data.fields or ())]
     own = [one for one in declared if str(one.name).strip().lower() not in MAIN]
     return groups.Draft(name=data.name), Purpose(kind, data.auto_delete_enabled is True), own
 
 
-def list_type(text: str, name: str) -> groups.Kind:
+def list_type(text: str, name: str, of: Sequence[str] = tuple(LIST_TYPES)) -> groups.Kind:
     """Raises InvalidError."""
-    kind = LIST_TYPES.get(text.strip().upper())
-    if kind is None:
-        raise invalid(name, f"must be one of {', '.join(LIST_TYPES)}")
-    return kind
+    written = text.strip().upper()
+    if written not in of:
+        raise invalid(name, f"must be one of {', '.join(of)}")
+    return LIST_TYPES[written]
 
 
 def _declaration(number: int, field: FieldIn) -> Declaration:
@@ -158,9 +161,9 @@ def _declaration(number: int, field: FieldIn) -> Declaration:
 def _whole(value: Any) -> int:
     """A whole number, also as text; -1 for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return value if 0 <= value < 2**63 else -1
     written = value.strip() if isinstance(value, str) else ""
-    return int(written) if written.isascii() and written.isdigit() and len(written) <= LONGEST_NUMBER else -1
+    return _whole(int(written)) if written.isascii() and written.isdigit() and len(written) <= LONGEST_NUMBER else -1
 
 
 LONGEST_NUMBER = 19  # digits of 64 bits
@@ -362,23 +365,32 @@ class RefusedOut(msgspec.Struct, rename="camel"):
     display_name: str
 
 
-class VerdictOut(msgspec.Struct, omit_defaults=True):
-    """What became of a contact of a batch."""
+class AcceptedOut(msgspec.Struct, tag_field="code", tag="OK"):
+    """A contact of a batch that was stored."""
 
-    code: Literal["OK", "REJECTED"]
-    result: ContactIdOut | RefusedOut
-    description: str | UnsetType = UNSET
+    result: ContactIdOut
+
+
+class RejectedOut(msgspec.Struct, tag_field="code", tag="REJECTED"):
+    """A contact of a batch that was not."""
+
+    result: RefusedOut
+    description: str
+
+
+VerdictOut = AcceptedOut | RejectedOut
+"""Told apart by `code`: a union of structs without tags can't be described."""
 
 
 def verdict_out(verdict: Verdict, layout: Layout) -> VerdictOut:
     """OK with the contact's id, or why not."""
     if not isinstance(verdict, Refused):
-        return VerdictOut("OK", ContactIdOut(contact_id(verdict)))
+        return AcceptedOut(ContactIdOut(contact_id(verdict)))
     key, description = PROBLEMS[verdict.problem]
     name, label = _named(verdict.attribute, layout)
     if verdict.problem is not Problem.DUPLICATE:
         description = f"{description}: {verdict.reason}"
-    return VerdictOut("REJECTED", RefusedOut(cast("Any", key), name, label), description)
+    return RejectedOut(RefusedOut(cast("Any", key), name, label), description)
 
 
 def _named(attribute: str, layout: Layout) -> tuple[str, str]:
@@ -485,8 +497,13 @@ def list_types(given: Sequence[str] | None) -> list[groups.Kind] | None:
 
 
 def device_in(token: str | None) -> Sequence[Filter]:
-    """`pushToken`."""
-    return () if token is None else [Condition("push_token", Operator.EQ, (token,))]
+    """`pushToken`. Raises InvalidError."""
+    if token is None:
+        return ()
+    written = clean(token, ("pushToken",), VALUE_LENGTH, faults := list[Fault]())
+    if faults or written is None:
+        raise InvalidError(faults or [Fault(("pushToken",), "must not be null")])
+    return [Condition("push_token", Operator.EQ, (written,))]
 
 
 def number_of(text: str) -> int:
