@@ -4,11 +4,13 @@ Values of a contact are told by Digitaleo's names of its properties, which has m
 left out.
 """
 
+import contextlib
 import csv
 import io
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
+from uuid import UUID
 
 import httpx
 
@@ -35,8 +37,10 @@ LABELS = {
     "facebookId": "Facebook ID",
     "twitterId": "Twitter ID",
     "locale": "Locale",
+    "gender": "Gender",
+    "timezone": "Timezone",
 }
-"""What fields are called for people: CM's fields, and columns of our own exports."""
+"""What fields are called for people: CM's fields, columns of our own exports, Devino's macros unless every list has them."""
 
 PREDEFINED = {"company": 6, **{f"field{number:02}": 6 + number for number in range(1, 11)}}
 """CM's ids of the fields that every account has."""
@@ -52,7 +56,21 @@ OF_CSV = {
     "phone": "Fixed telephone",
     "fax": "Fax",
 }
-OF_DIGITALEO = ("firstName", "lastName", "email", "phone", "mobile", "fax", *LABELS)
+NOT_OF_DIGITALEO = ("insertion", "gender", "timezone")
+OF_DIGITALEO = ("firstName", "lastName", "email", "phone", "mobile", "fax", *(name for name in LABELS if name not in NOT_OF_DIGITALEO))
+OF_DEVINO = {
+    "firstName": "name",
+    "lastName": "surname",
+    "email": "email",
+    "mobile": "phone",
+    "gender": "gender",
+    "country": "country",
+    "city": "city",
+    "birthDate": "birthdate",
+    "timezone": "timezone",
+}
+"""What every list of Devino's has; other fields are there where the list declares them."""
+MACROS = tuple(name for name in LABELS if name not in OF_DEVINO)
 
 
 class Digitaleo(httpx.AsyncClient):
@@ -87,19 +105,70 @@ class Digitaleo(httpx.AsyncClient):
         return {name: int(value) for name, value in answer.json().items()}
 
 
+class Devino(httpx.AsyncClient):
+    """Paths are relative to the base."""
+
+    async def result(self, method: str, path: str, **given: Any) -> Any:
+        """What a call answers."""
+        answer = await self.request(method, path, **given)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["result"]
+
+    async def lists(self, **query: str) -> list[dict[str, Any]]:
+        """Lists, the oldest first."""
+        return await self.result("GET", "contact-groups", params=query)
+
+    async def create(self, name: str, macros: Iterable[str] = (), type: str = "STANDARD", **properties: Any) -> str:
+        """The number of a new list that declares these fields by their names."""
+        fields = [{"name": macro, "displayName": f"Their {macro}"} for macro in macros]
+        return await self.result("POST", "contact-groups", json={"name": name, "type": type, "fields": fields} | properties)
+
+    async def batch(self, number: str, *contacts: dict[str, Any], **given: str) -> list[dict[str, Any]]:
+        """Their verdicts."""
+        return await self.result("POST", "contacts/batch", json={"contactGroupId": number, "contacts": contacts} | given)
+
+    async def range(self, number: str, **query: str) -> list[dict[str, Any]]:
+        """Contacts of a list."""
+        return await self.result("GET", "contacts/http/range", params={"contactGroupId": number} | query)
+
+    async def found(self, number: str, **query: str) -> list[str]:
+        """The same by the ids that other wires give them."""
+        return [guid(row["contactId"]) for row in await self.range(number, **query)]
+
+    async def remove(self, *numbers: str) -> list[str]:
+        """What became of each list."""
+        return [one["code"] for one in await self.result("DELETE", "contact-groups", params={"ids": list(numbers)})]
+
+
+def guid(halves: str) -> str:
+    """A contact's id as other wires write it."""
+    return str(UUID(halves.replace("-", "")))
+
+
 class Account(NamedTuple):
     """One account on every wire."""
 
     cm: Client
     digitaleo: Digitaleo
+    devino: Devino
     own: Own
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncGenerator[Self]:
+        """While its clients are open; `cm` is somebody else's."""
+        async with self.digitaleo, self.devino, self.own:
+            yield self
 
 
 def account_of(client: Client) -> Account:
     """The same account by every wire."""
-    headers = {"Authorization": f"Bearer {client.token}"}
-    url = client.base_url.copy_with(path="/digitaleo/rest/")
-    return Account(client, Digitaleo(base_url=url, headers=headers, timeout=60, verify=False), own_client(client))
+
+    def of(kind: type[Any], path: str, scheme: str) -> Any:
+        url, headers = client.base_url.copy_with(path=path), {"Authorization": f"{scheme} {client.token}"}
+        return kind(base_url=url, headers=headers, timeout=60, verify=False)
+
+    digitaleo, devino = of(Digitaleo, "/digitaleo/rest/", "Bearer"), of(Devino, "/address-book-api/", "Key")
+    return Account(client, digitaleo, devino, own_client(client))
 
 
 # --- CM
@@ -257,19 +326,116 @@ async def named_digitaleo(book: Account, id: str) -> str:
     return (await book.digitaleo.rows("lists", id=id))[0]["name"]
 
 
+# --- Devino
+
+
+async def numbers(book: Account) -> dict[str, str]:
+    """The number of each list, by the id that other wires give it: all of them have lists in the order of their age."""
+    ours = await book.digitaleo.rows("lists", sort="id ASC")
+    theirs = await book.devino.lists()
+    assert [one["name"] for one in ours] == [one["name"] for one in theirs]
+    return {one["id"]: other["contactGroupId"] for one, other in zip(ours, theirs, strict=True)}
+
+
+async def group_of(book: Account, number: str) -> str:
+    """The id that other wires give a list."""
+    return next(group for group, known in (await numbers(book)).items() if known == number)
+
+
+async def _list_with(book: Account, id: str) -> dict[str, Any]:
+    """The one that a contact is in, as Devino has it."""
+    [one] = [one for one in await book.devino.lists() if id in await book.devino.found(one["contactGroupId"])]
+    return one
+
+
+async def undeclared(book: Account, id: str) -> frozenset[str]:
+    """What the contact's list has no place for."""
+    one = await _list_with(book, id)
+    declared = {field["name"] for field in one["fields"]}
+    return frozenset(name for name in MACROS if LABELS[name] not in declared)
+
+
+def _from_devino(row: Mapping[str, Any]) -> Values:
+    values = {field["name"]: field["value"] for field in row["fields"] if "value" in field}
+    assert all(len(value) == 1 for value in values.values())
+    single = {name: value for name, [value] in values.items()} | {name: row[name] for name in ("phone", "email") if name in row}
+    assert not single.get("phone", "").startswith("+")
+    return named(
+        single | ({"phone": f"+{single['phone']}"} if "phone" in single else {}), OF_DEVINO | {name: LABELS[name] for name in MACROS}
+    )
+
+
+async def _ranged(book: Account, id: str, number: str, **query: str) -> Values:
+    return _from_devino(next(row for row in await book.devino.range(number, **query) if guid(row["contactId"]) == id))
+
+
+async def devino_listed(book: Account, id: str) -> Values:
+    """In its list."""
+    return await _ranged(book, id, (await _list_with(book, id))["contactGroupId"])
+
+
+async def devino_filtered(book: Account, id: str) -> Values:
+    """In its list by each of its addresses, or by its name if it has none."""
+    number = (await _list_with(book, id))["contactGroupId"]
+    shown = await _ranged(book, id, number)
+    by = [name for name in ("mobile", "email") if name in shown] or [name for name in ("firstName", "lastName") if name in shown]
+    found = [await _ranged(book, id, number, queryName=OF_DEVINO[name], queryValue=str(shown[name])) for name in by]
+    assert found == [found[0]] * len(by)
+    return found[0]
+
+
+def devino_row(values: Values) -> dict[str, Any]:
+    """A contact as a batch has it."""
+    fields = {OF_DEVINO.get(name) or LABELS[name]: value for name, value in values.items() if name not in ("email", "mobile")}
+    addresses = {OF_DEVINO[name]: values[name] for name in ("email", "mobile") if name in values}
+    return addresses | {"fields": [{"name": name, "value": [value]} for name, value in fields.items()]}
+
+
+async def make_devino(book: Account, group: str, values: Values) -> str:
+    """In a batch."""
+    [verdict] = await book.devino.batch((await numbers(book))[group], devino_row(values))
+    assert verdict["code"] == "OK", verdict
+    return guid(verdict["result"]["contactId"])
+
+
+async def reason_devino(book: Account, type: str, value: str) -> str | None:
+    """As all contacts have it that have the address; it says no reason but spam."""
+    shown = value.removeprefix("+")
+    told: set[str | None] = set()
+    for row in [row for number in (await numbers(book)).values() for row in await book.devino.range(number)]:
+        channels = [one["channelList"] for one in row.get("unsubscribedData", ()) if one["data"] == shown]
+        reasons = {one["channel"]: one.get("unsubscribedType", "").lower() for of_one in channels for one in of_one}
+        if channels or shown in (row.get("phone"), row.get("email")):
+            told.add(reasons.get(type.upper()))
+    assert len(told) < 2
+    return told.pop() if told else None
+
+
+async def named_devino(book: Account, id: str) -> str:
+    """A list's name."""
+    number = (await numbers(book))[id]
+    return next(one["name"] for one in await book.devino.lists() if one["contactGroupId"] == number)
+
+
 # --- our own
 
 
 async def own_lines(book: Account, id: str) -> Values:
     """JSON Lines."""
     rows = [json.loads(line) for line in (await book.own.export()).splitlines()]
-    return named(next(row for row in rows if row["id"] == id), OF_OWN | LABELS)
+    return named(_bare(next(row for row in rows if row["id"] == id)), OF_OWN | LABELS)
 
 
 async def own_table(book: Account, id: str) -> Values:
     """CSV."""
     rows = csv.DictReader(io.StringIO((await book.own.export("csv")).decode()))
-    return named({name: _unguarded(value) for name, value in next(row for row in rows if row["id"] == id).items()}, OF_CSV | LABELS)
+    row = _bare(next(row for row in rows if row["id"] == id))
+    return named({name: _unguarded(value) for name, value in row.items()}, OF_CSV | LABELS)
+
+
+def _bare(row: Mapping[str, str]) -> dict[str, str]:
+    """A field that has the name of a property, which nobody has written as one, has its id behind it."""
+    return {name.partition(" [")[0]: value for name, value in row.items()}
 
 
 def _unguarded(value: str) -> str:
@@ -292,6 +458,8 @@ class Wire(NamedTuple):
     """Every way it shows a contact."""
     hidden: frozenset[str] = frozenset()
     """What it has no place for."""
+    undeclared: Callable[[Account, str], Awaitable[frozenset[str]]] | None = None
+    """What the list of this contact has no place for."""
     make: Callable[[Account, str, Values], Awaitable[str]] | None = None
     """A contact in an empty group."""
     write: Callable[[Account, str, Values], Awaitable[None]] | None = None
@@ -299,10 +467,16 @@ class Wire(NamedTuple):
     opt_in: Callable[[Account, str, str], Awaitable[None]] | None = None
     reason: Callable[[Account, str, str], Awaitable[str | None]] | None = None
     """Why an address is opted out; None if it is not."""
+    reasons: frozenset[str] = frozenset({"contact", "user", "hardbounced", "spam"})
+    """Those that it tells; of an opt-out for another one it tells an empty reason."""
     gives_reason: bool = False
     name: Callable[[Account, str, str], Awaitable[None]] | None = None
     """Of a group."""
     named: Callable[[Account, str], Awaitable[str]] | None = None
+
+    def told(self, reason: str | None) -> str | None:
+        """What it makes of a reason."""
+        return reason if reason is None or reason in self.reasons else ""
 
 
 WIRES = {
@@ -319,7 +493,7 @@ WIRES = {
     ),
     "digitaleo": Wire(
         views=(digitaleo_single, digitaleo_listed),
-        hidden=frozenset({"insertion"}),
+        hidden=frozenset(NOT_OF_DIGITALEO),
         make=make_digitaleo,
         write=write_digitaleo,
         opt_out=opt_out_digitaleo,
@@ -328,6 +502,15 @@ WIRES = {
         gives_reason=True,
         name=name_digitaleo,
         named=named_digitaleo,
+    ),
+    "devino": Wire(
+        views=(devino_listed, devino_filtered),
+        hidden=frozenset({"insertion", "phone", "fax"}),
+        undeclared=undeclared,
+        make=make_devino,
+        reason=reason_devino,
+        reasons=frozenset({"spam"}),
+        named=named_devino,
     ),
     "own": Wire(views=(own_lines, own_table), make=make_own),
 }

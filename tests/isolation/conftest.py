@@ -2,25 +2,21 @@
 
 from uuid import UUID
 
-import asyncpg
 import pytest
 
-from reachbook.core import ids, indexing, segments
+from reachbook.core import ids, segments
 from reachbook.core.imports import Options
 from reachbook.database.pool import Pool
-from tests.isolation.world import EMAIL, OPTED_OUT, PHONE, World
+from tests.isolation.devino import objects
+from tests.isolation.world import EMAIL, OPTED_OUT, PHONE, World, indexed
 from tests.support import Client, worked_on
 
 FILE = b"First name,Mobile,E-mail\nWhite Rabbit,+31627100003,\nHatter,Unbirthday,\nHare,+31627100004,marmalade@\n"
-UNINDEXED = """
-SELECT count(*) FROM contact c WHERE c.account_id = $1
-    AND NOT EXISTS (SELECT 1 FROM contact_search s WHERE s.account_id = c.account_id AND s.contact_id = c.id)
-"""
 
 
 @pytest.fixture
-async def world(alice: Client, bob: Client, db: Pool, owner: asyncpg.Connection) -> World:
-    """Alice has one of everything; Bob has a group and a contact of his own."""
+async def world(alice: Client, bob: Client, db: Pool) -> World:
+    """Alice has at least one of everything; Bob has a group and a contact of his own."""
     field = (await alice.post("fields", json={"name": "Rabbit hole"})).json()
     group = await alice.group(name="Tea party")
     hidden = await alice.group(name="Croquet ground", isHidden=True)
@@ -37,12 +33,12 @@ async def world(alice: Client, bob: Client, db: Pool, owner: asyncpg.Connection)
     filtered = {"attribute": "first_name", "operator": "EQ", "value": "Cheshire"}
     segment = await segments.create(db, alice.account, ids.new_id(), UUID(group["id"]), "Cats", filtered, ids.now())
     parameters["segmentId"] = str(segment.id)
+    others = await objects(db, alice.account, 900)
     options = Options(group_name="Tea party")
     done = await worked_on(db, alice.account, FILE, "Queen of hearts.csv", "start", options)
     ready = await worked_on(db, alice.account, FILE, "Knave of hearts.csv", "preview", options)
     assert (done.state, done.created, done.refused, ready.state) == ("done", 1, 2, "ready")
-    while await owner.fetchval(UNINDEXED, alice.account):
-        await indexing.index_due(db, ids.now())
+    await indexed(db, alice.account)
     parameters["importId"] = str(done.id)
     imported = [str(done.id), str(ready.id), "of hearts", "White Rabbit", "Hatter", "Unbirthday", "marmalade", "+31627100003"]
     read = [
@@ -57,6 +53,7 @@ async def world(alice: Client, bob: Client, db: Pool, owner: asyncpg.Connection)
         "Dormouse",
         "Rabbit hole",
         "Down and down",
+        *others,
     ]
     return World(
         parameters, str(ready.id), {*read, *imported, EMAIL, PHONE, OPTED_OUT, "Off with her head", str(alice.account), alice.token}

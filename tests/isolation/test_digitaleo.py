@@ -17,7 +17,7 @@ from tests.isolation.world import Request, World, everything_of, told
 from tests.support import Client
 
 TOKEN = "/oauth/token"
-WALKED = [(method, path) for method, path in routes("caller") if method != "OPTIONS"]
+WALKED = [(method, path) for method, path in routes("caller", DIGITALEO_BASE) if method != "OPTIONS"]
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ async def test_a_scope_that_is_missing_is_told_before_a_file_that_is(alice: Clie
     assert [answer.status_code for answer in tried] == [403, 400]
 
 
-@pytest.mark.parametrize("path", sorted({path for _, path in routes("caller")}), ids=named)
+@pytest.mark.parametrize("path", sorted({path for _, path in routes("caller", DIGITALEO_BASE)}), ids=named)
 async def test_methods_are_the_same_for_everybody(path: str, alice: Client, bob: Client, anonymous: httpx.AsyncClient) -> None:
     answers = [await Request("OPTIONS", path, {}, is_bearer=True).send(anonymous, token) for token in (None, bob.token, alice.token)]
     assert [answer.status_code for answer in answers] == [401, 204, 204]

@@ -1,6 +1,6 @@
 """Nobody sees or changes anything of another account: every route of every dialect is walked with the wrong token.
 
-The routes of an account that the path names, and those of none. Where the token says whose they are: test_digitaleo.py.
+The routes of an account that the path names, and those of none. Where the token says whose they are: test_devino.py, test_digitaleo.py.
 """
 
 import pkgutil

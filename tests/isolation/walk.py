@@ -6,19 +6,20 @@ One that names a new kind of object, or belongs to no account, fails until this 
 from typing import Any
 
 from tests.isolation.world import OPTED_OUT, WORD, Request, World
-from tests.routes import CM_ADDRESSBOOK, DIGITALEO, GATEWAY, OWN
+from tests.routes import CM_ADDRESSBOOK, DEVINO, DIGITALEO, GATEWAY, OWN
 
 BASE = "/addressbook/v2/accounts/{accountId}"
 V1 = "/addressbook/v1.0"
 OWN_BASE = "/v1/accounts/{accountId}"
 DIGITALEO_BASE = "/digitaleo/rest"
+DEVINO_BASE = "/address-book-api"
 GATEWAY_BASE = "/gateway/v1"
 READING = ("GET", "HEAD", "OPTIONS")
 OBJECTS = ("groupId", "contactId", "fieldId", "importId", "segmentId")
 OF_READY = ("/preview", "/start", "/cancel")
 """Routes whose import must not have been started yet."""
-WALKED = {"cm_addressbook": CM_ADDRESSBOOK, "digitaleo": DIGITALEO, "gateway": GATEWAY, "own": OWN}
-REFERENCES = ("/addressbook/v2/reference", f"{DIGITALEO_BASE}/reference", f"{GATEWAY_BASE}/reference", "/v1/reference")
+WALKED = {"cm_addressbook": CM_ADDRESSBOOK, "devino": DEVINO, "digitaleo": DIGITALEO, "gateway": GATEWAY, "own": OWN}
+REFERENCES = ("/addressbook/v2/reference", "/v1/reference", *(f"{base}/reference" for base in (DEVINO_BASE, DIGITALEO_BASE, GATEWAY_BASE)))
 
 
 def kind_of(path: str) -> str:
@@ -31,18 +32,18 @@ def kind_of(path: str) -> str:
         return "credentials"  # gives a token for an id and a secret
     if any(path == reference or path.startswith(f"{reference}/") for reference in REFERENCES):
         return "public"  # documentation: the same for everybody
-    if path.startswith(f"{DIGITALEO_BASE}/"):
+    if path.startswith((f"{DEVINO_BASE}/", f"{DIGITALEO_BASE}/")):
         return "caller"  # the account is the token's, the path names none
     if path.startswith(f"{GATEWAY_BASE}/"):
         return "gateway"  # for the installation's own tokens; the accounts are in the body
     raise AssertionError(f"{path} belongs to no account: say here what it is")
 
 
-def routes(kind: str) -> list[tuple[str, str]]:
-    """(method, path template) of the apps' routes of this kind."""
+def routes(kind: str, base: str = "/") -> list[tuple[str, str]]:
+    """(method, path template) of the apps' routes of this kind, of those under a base."""
     apps = WALKED.values()
     every = sorted((method, route.path_format) for app in apps for route in app.routes for method in route.methods)  # type: ignore[union-attr]
-    return [(method, path) for method, path in every if kind_of(path) == kind]
+    return [(method, path) for method, path in every if path.startswith(base) and kind_of(path) == kind]
 
 
 def named(value: str) -> str:

@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 import asyncpg
 import httpx
 
+from reachbook.core import ids, indexing
+from reachbook.core.ids import AccountId
+from reachbook.database.pool import Pool
 from tests.support import HOUSEKEEPING, Client
 
 PHONE, OPTED_OUT, EMAIL, WORD = "+31627100001", "+31627100002", "wonderland@alice.example", "wonderland"
@@ -19,6 +22,18 @@ class World(NamedTuple):
     secrets: set[str]
 
 
+UNINDEXED = """
+SELECT count(*) FROM contact c WHERE c.account_id = $1
+    AND NOT EXISTS (SELECT 1 FROM contact_search s WHERE s.account_id = c.account_id AND s.contact_id = c.id)
+"""
+
+
+async def indexed(db: Pool, account: AccountId) -> None:
+    """When search has all contacts of the account: nothing changes any more by itself."""
+    while await db.fetchval(UNINDEXED, account):
+        await indexing.index_due(db, ids.now())
+
+
 async def everything_of(owner: asyncpg.Connection, alice: Client) -> dict[str, Any]:
     """All rows of Alice's account in every table that has accounts, and her figures."""
     tables = await owner.fetch(
@@ -26,11 +41,12 @@ async def everything_of(owner: asyncpg.Connection, alice: Client) -> dict[str, A
     )
     names = {table["name"] for table in tables} - HOUSEKEEPING
     assert {"contact", "contact_group", "membership", "field", "consent_token", "consent_history", "access_token"} <= names
-    assert {"contact_import", "import_row", "import_chunk"} <= names
+    assert {"contact_import", "import_row", "import_chunk", "segment", "group_field", "push_token"} <= names
     rows = {
         name: sorted(map(str, await owner.fetch(f"SELECT * FROM {name} WHERE account_id = $1", alice.account))) for name in sorted(names)
     }
-    assert all(rows[name] for name in ("contact", "membership", "field", "consent_history", "contact_import", "import_row", "import_chunk"))
+    filled = ("contact", "membership", "field", "consent_history", "contact_import", "import_row", "import_chunk")
+    assert all(rows[name] for name in (*filled, "segment", "group_field", "push_token"))
     groups = await alice.get("groups", params={"includeHidden": "true"})
     return rows | {"account": str(await owner.fetch("SELECT * FROM account WHERE id = $1", alice.account)), "groups": groups.json()}
 
@@ -40,17 +56,20 @@ class Request(NamedTuple):
 
     method: str
     url: str
-    query: dict[str, str]
+    query: dict[str, Any]
     json: Any = None
     content: bytes | None = None
     is_bearer: bool = False
     form: dict[str, str] | None = None
     file: bytes | None = None
     """A part of the form."""
+    scheme: str | None = None
+    """Of `Authorization`, if it is not Bearer."""
 
     async def send(self, http: httpx.AsyncClient, token: str | None) -> httpx.Response:
         """Ask with this token."""
         headers = {"Authorization": f"Bearer {token}"} if self.is_bearer else {"X-CM-PRODUCTTOKEN": str(token)}
+        headers = {"Authorization": f"{self.scheme} {token}"} if self.scheme else headers
         headers = {} if token is None else headers
         return await http.request(self.method, self.url, params=self.query, headers=headers, **self._body())
 
