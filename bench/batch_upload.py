@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bench.house import House, Http, Row, facts, in_turn, person, seconds
-from reachbook.core import contacts, ids
+from bench.house import House, Http, Row, copy, facts, in_turn, person, seconds
 
 BATCH, BATCHES, AT_A_TIME, ROUNDS = 2_500, 24, 4, 5
 KEY = "Authorization: Key {}"
@@ -49,16 +48,11 @@ async def run(house: House) -> list[Row]:
     async def yardstick() -> float:
         prepared = [facts(batch) for batch in people()]
 
-        async def copy() -> None:
+        async def copy_all() -> None:
             for rows in prepared:
-                fresh, now = ids.new_ids(len(rows)), ids.now()
-                async with connection.transaction():
-                    stored = [(book.account, id, *row, now, now) for id, row in zip(fresh, rows, strict=True)]
-                    await connection.copy_records_to_table("contact", records=stored, columns=contacts.STORED)
-                    joined = zip(itertools.repeat(book.account), itertools.repeat(book.group), fresh, itertools.repeat(now))
-                    await connection.copy_records_to_table("membership", records=joined, columns=contacts.MEMBERSHIP)
+                await copy(connection, book, rows)
 
-        return BATCH * BATCHES / await seconds(copy)
+        return BATCH * BATCHES / await seconds(copy_all)
 
     await ours()
     row = Row("batch with duplicate check", *await in_turn(ROUNDS, ours, yardstick), 0.4, "rows/s")

@@ -1,13 +1,11 @@
 """Bulk upload, 2,500 a request, 4 at a time, delayIndexing, against the same rows by COPY over one connection, no HTTP."""
 
 import asyncio
-import itertools
 import random
 
 import msgspec
 
-from bench.house import House, Http, Row, facts, in_turn, person, seconds
-from reachbook.core import contacts, ids
+from bench.house import House, Http, Row, copy, facts, in_turn, person, seconds
 
 BATCH, BATCHES, AT_A_TIME, ROUNDS = 2_500, 24, 4, 5
 
@@ -33,17 +31,12 @@ async def run(house: House) -> list[Row]:
 
         return BATCH * BATCHES / await seconds(lambda: asyncio.gather(*map(upload, clients)))
 
-    async def copy() -> None:
+    async def copy_all() -> None:
         for rows in prepared:
-            made, now = ids.new_ids(len(rows)), ids.now()
-            async with connection.transaction():
-                stored = [(book.account, id, *row, now, now) for id, row in zip(made, rows, strict=True)]
-                await connection.copy_records_to_table("contact", records=stored, columns=contacts.STORED)
-                joined = zip(itertools.repeat(book.account), itertools.repeat(book.group), made, itertools.repeat(now))
-                await connection.copy_records_to_table("membership", records=joined, columns=contacts.MEMBERSHIP)
+            await copy(connection, book, rows)
 
     async def yardstick() -> float:
-        return BATCH * BATCHES / await seconds(copy)
+        return BATCH * BATCHES / await seconds(copy_all)
 
     await ours()
     row = Row("bulk upload", *await in_turn(ROUNDS, ours, yardstick), 0.8, "rows/s")

@@ -18,8 +18,7 @@ from typing import Any
 import msgspec
 import psutil
 
-from bench.house import Book, House, Row, facts, person
-from reachbook.core import contacts, ids
+from bench.house import Book, House, Row, copy, facts, person
 
 ROWS = int(os.environ.get("BENCH_IMPORT_ROWS", os.environ.get("BENCH_CONTACTS", "1000000")))
 BATCH = 5_000
@@ -100,13 +99,8 @@ async def _copy(house: House, book: Book) -> float:
     connection = await house.connection()
     people, taken = _people(), 0.0
     while rows := facts(list(itertools.islice(people, BATCH))):
-        made, now = ids.new_ids(len(rows)), ids.now()
         started = time.perf_counter()
-        async with connection.transaction():
-            stored = [(book.account, id, *row, now, now) for id, row in zip(made, rows, strict=True)]
-            await connection.copy_records_to_table("contact", records=stored, columns=contacts.STORED)
-            joined = zip(itertools.repeat(book.account), itertools.repeat(book.group), made, itertools.repeat(now))
-            await connection.copy_records_to_table("membership", records=joined, columns=contacts.MEMBERSHIP)
+        await copy(connection, book, rows)
         taken += time.perf_counter() - started
     await connection.close()
     return taken
