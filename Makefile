@@ -22,7 +22,7 @@ run: $(VENV)/.installed ## Start the server with sample data
 	@$(BIN)/reachbook demo
 
 test: $(VENV)/.installed-dev ## Run the tests, in parallel
-	@$(BIN)/python -m pytest -n auto -m 'not soak'
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m 'not soak'
 
 check: $(VENV)/.installed-dev ## Lint, types, layers, dependencies, spelling
 	@$(BIN)/ruff check .

@@ -30,7 +30,6 @@ from reachbook.database.location import Location, locate
 from reachbook.database.migrate import migrate as bring_up_to_date
 from reachbook.database.pool import open_pool
 from reachbook.database.queries import Database
-from reachbook.dialects import cm_addressbook
 from reachbook.files.writing import into
 from reachbook.settings import Settings, SettingsError
 from reachbook.workers import runner
@@ -96,7 +95,7 @@ def _serve(settings: Settings, location: Location, prepare: Callable[[Database],
         print(f"Account id   {made['account']}")
         print(f"Token        {made['token']}")
         print(f"Try          {serving.curl_line(base, made['account'], made['token'])}")
-    print(f"Reference    {base}{cm_addressbook.REFERENCE}")
+    print(f"References   {base}/")
     print(f"Reachbook {__version__} listens on {base}; Ctrl-C stops it.", flush=True)
     # The processes that follow read the same environment: one way to say where the database is.
     os.environ["REACHBOOK_DATABASE_URL"] = location.app_url
