@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-import clevercsv
-
 from reachbook.files import encoding
 from reachbook.files.encoding import Encoding
 from reachbook.files.errors import FileError
@@ -58,6 +56,8 @@ def detect(sample: str) -> str:
     in_header = [candidate for candidate in present if any(candidate in cell for cell in header) or candidate in lines[0]]
     if len(in_header) == 1:
         return in_header[0]
+    import clevercsv  # few files need it, and every command would start a fifth slower
+
     try:
         dialect = clevercsv.Detector().detect(whole.replace("\0", ""), delimiters=present)
     except clevercsv.Error:

@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import openpyxl
 import python_calamine
-from openpyxl.utils.escape import unescape
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from reachbook.files.errors import FileError
@@ -127,6 +125,8 @@ def _quick(source: Path, name: str | None) -> Iterator[Row]:
 
 
 def _streamed(source: Path, name: str | None) -> Iterator[Row]:
+    import openpyxl  # few files need it, and every command would start a seventh slower
+
     try:
         book = openpyxl.load_workbook(source.open("rb"), read_only=True, data_only=True, keep_links=False)
         visible = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
@@ -143,7 +143,11 @@ def _value(one: Any) -> Any:
     """Of a cell of the streaming reader, as the quick one would give it."""
     if one.data_type == "e":
         return Error(str(one.value))
-    return unescape(one.value) if isinstance(one.value, str) and "_x" in one.value else one.value
+    if not isinstance(one.value, str) or "_x" not in one.value:
+        return one.value
+    from openpyxl.utils.escape import unescape  # loaded with the reader that gave the cell
+
+    return unescape(one.value)
 
 
 def _chosen(names: Sequence[str], visible: Sequence[str], asked: str | None) -> str:
