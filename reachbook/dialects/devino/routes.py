@@ -11,8 +11,9 @@ from litestar.params import JSONBody, QueryParameter
 from reachbook.core import group_fields, groups, ids, members, segments
 from reachbook.core.errors import NotFoundError, ReachbookError
 from reachbook.core.members import Asked
-from reachbook.dialects.devino import wire
+from reachbook.dialects.devino import batch, wire
 from reachbook.dialects.devino.auth import guard
+from reachbook.dialects.devino.batch import VerdictsOut
 from reachbook.dialects.devino.errors import DOCUMENTED, reason_out
 from reachbook.dialects.devino.wire import (
     BatchDocumented,
@@ -23,7 +24,6 @@ from reachbook.dialects.devino.wire import (
     DeletedOut,
     ListIn,
     ListsOut,
-    VerdictsOut,
 )
 from reachbook.http.body import one
 from reachbook.http.paging import page
@@ -69,10 +69,10 @@ async def upload_contacts(request: AppRequest, data: JSONBody[BatchIn | None] = 
     given, offset = data or BatchIn(), wire.zone(zone_offset)
     group = await groups.numbered(request.db, request.account, wire.list_number(given.contact_group_id))
     layout = (await group_fields.layouts(request.db, request.account, [group.id]))[group.id]
-    drafts = wire.contacts_in(given.contacts, layout, offset)
-    unique = wire.unique_in(given.duplicate_check_field)
+    drafts = batch.contacts_in(given.contacts, layout, offset)
+    unique = batch.unique_in(given.duplicate_check_field)
     verdicts = await members.upload(request.db, request.account, group.id, drafts, unique=unique, actor=request.caller.id, now=request.now)
-    return VerdictsOut([wire.verdict_out(verdict, layout) for verdict in verdicts])
+    return VerdictsOut([batch.verdict_out(verdict, layout) for verdict in verdicts])
 
 
 @get(LISTS, responses=_answers(ListsOut, "Lists."), summary="Gets all contact lists.", tags=["Lists"])
