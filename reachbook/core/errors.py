@@ -38,7 +38,19 @@ class NotFoundError(ReachbookError):
 
 
 class ConflictError(ReachbookError):
-    """The thing is in a state that does not allow this."""
+    """The thing is in a state that does not allow this; `faults` are the reasons one by one, where there are several."""
+
+    def __init__(self, message: str, about: str = "", faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message, about)
+        self.faults = faults
+
+
+class TooOftenError(ReachbookError):
+    """More often than is allowed; after `seconds` it may be tried again."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class TooLargeError(ReachbookError):

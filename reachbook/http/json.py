@@ -8,6 +8,7 @@ The strict decoder refuses all three, so the tolerant reader sees every body tha
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -27,6 +28,7 @@ EXPECTED = {
     "int": "a whole number",
     "bool": "true or false",
     "float": "a number",
+    "Decimal": "a number",
     "array": "an array",
     "object": "an object",
 }
@@ -158,7 +160,7 @@ def _read_object(raw: Any, type: StructType, path: Path, faults: list[Fault]) ->
     return type.cls(**values) if len(faults) == before else None
 
 
-KINDS: dict[str, type] = {"StrType": str, "IntType": int, "BoolType": bool, "FloatType": float}
+KINDS: dict[str, type] = {"StrType": str, "IntType": int, "BoolType": bool, "FloatType": float, "DecimalType": Decimal}
 
 
 def _read_scalar(raw: Any, type: Type, path: Path, faults: list[Fault]) -> Any:

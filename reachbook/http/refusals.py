@@ -26,6 +26,7 @@ from reachbook.core.errors import (
     Path,
     ReachbookError,
     TooLargeError,
+    TooOftenError,
     UnauthenticatedError,
 )
 from reachbook.database.errors import UnavailableError
@@ -61,6 +62,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     NotFoundError: (404, "Not found."),
     ConflictError: (409, "The current state does not allow this."),
     TooLargeError: (413, "The request is too large."),
+    TooOftenError: (429, "Too many requests."),
     DeadlineError: (503, "The request took too long."),
     UnavailableError: (503, "The service is not available at the moment."),
 }
@@ -105,7 +107,7 @@ FIELD_NAMES = "reachbook.field_names"
 
 class Refusal(NamedTuple):
     """What a wire has to say: its status, the kind of error, what it is about in words, the values at fault by the wire's names, and
-    the thing that is missing or in the way by core's.
+    the thing that is missing or in the way by core's; `retry_after` in seconds, where waiting helps.
     """
 
     status: int
@@ -113,6 +115,7 @@ class Refusal(NamedTuple):
     detail: str
     faults: Sequence[FaultOut] = ()
     about: str = ""
+    retry_after: int | None = None
 
 
 def answer(refusal: Refusal, _: Request[Any, Any, Any] | None = None) -> Response[Any]:
@@ -181,7 +184,10 @@ class Refused(Response[None]):
             refusal = await self._judge()
         except Exception as error:
             refusal = _from_table(error) if isinstance(error, tuple(TABLE)) else broken(self.request, error)
-        await self.wire.shape(refusal, self.request).to_asgi_response(None, self.request)(scope, receive, send)
+        shaped = self.wire.shape(refusal, self.request)
+        if refusal.retry_after is not None:
+            shaped.headers["Retry-After"] = str(refusal.retry_after)
+        await shaped.to_asgi_response(None, self.request)(scope, receive, send)
 
     async def _judge(self) -> Refusal:
         request, error = self.request, self.error
@@ -189,13 +195,14 @@ class Refused(Response[None]):
             await self._find_object()
         if isinstance(error, ValidationException):
             error = InvalidError(_parameter_faults(request, error))
-        if not isinstance(error, InvalidError):
+        if not isinstance(error, InvalidError | ConflictError) or not error.faults:
             return _from_table(error)
         written: object = None
         if not request.route_handler.opt.get(UPLOAD) and request.content_type[0] != MULTIPART:  # a form has been read, and is gone
             with contextlib.suppress(ReachbookError, HTTPException):
                 written = parse(await request.body())
-        return _blamed([FaultOut(self._field(path, written), reason) for path, reason in error.faults])
+        faults = [FaultOut(self._field(path, written), reason) for path, reason in error.faults]
+        return _blamed(faults) if isinstance(error, InvalidError) else _from_table(error)._replace(faults=faults)
 
     async def _find_object(self) -> None:
         if CALLER in self.request.scope and self.request.caller.account is not None:
@@ -226,7 +233,8 @@ def _from_table(error: Exception) -> Refusal:
         log.error("unavailable", exc_info=error)
     if not isinstance(error, ReachbookError):
         return Refusal(status, message, message)
-    return Refusal(status, message, error.message, about=error.about)
+    retry_after = error.seconds if isinstance(error, TooOftenError) else None
+    return Refusal(status, message, error.message, about=error.about, retry_after=retry_after)
 
 
 def _blamed(faults: list[FaultOut]) -> Refusal:
