@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from reachbook.core import fields, phone
 from reachbook.core.errors import ConflictError, NotFoundError, invalid
@@ -30,18 +31,39 @@ ON CONFLICT DO NOTHING RETURNING id
 
 async def create(db: Database, id: UUID, name: str, region: str | None, now: datetime) -> Account:
     """A new account with the predefined fields. Raises InvalidError, or ConflictError if the id is taken."""
-    name = name.strip()
-    if not name or len(name) > NAME_LENGTH or "\0" in name:
-        raise invalid("name", f"must be 1 to {NAME_LENGTH} characters")
-    known = phone.region(region) if region else None
-    if region and known is None:
-        raise invalid("region", "is no ISO 3166-1 alpha-2 region")
+    name, known = _name(name), _region(region)
     async with db.transaction() as tx:
         if await tx.fetchval(CREATE, id, name, known, now) is None:
             raise ConflictError(f"There is an account {id} already.")
         await tx.execute("INSERT INTO statistics_folder (account_id) VALUES ($1)", id)
         await fields.predefine(tx, AccountId(id), now)
     return Account(AccountId(id), name, known, now)
+
+
+UPDATE = "UPDATE account SET name = coalesce($2, name), region = CASE WHEN $4 THEN $3 ELSE region END WHERE id = $1"
+
+
+async def update(db: Database, id: UUID, name: str | UnsetType | None, region: str | UnsetType | None) -> Account:
+    """Another name or region; what is UNSET stays, and a region of None is none. Raises NotFoundError, InvalidError."""
+    await get(db, AccountId(id))
+    written = None if name is UNSET else _name(name)
+    known = None if region is UNSET else _region(region)
+    await db.execute(UPDATE, id, written, known, region is not UNSET)
+    return await get(db, AccountId(id))
+
+
+def _name(text: str | None) -> str:
+    written = (text or "").strip()
+    if not written or len(written) > NAME_LENGTH or "\0" in written:
+        raise invalid("name", f"must be 1 to {NAME_LENGTH} characters")
+    return written
+
+
+def _region(text: str | None) -> str | None:
+    known = phone.region(text) if text else None
+    if text and known is None:
+        raise invalid("region", "is no ISO 3166-1 alpha-2 region")
+    return known
 
 
 LIST = "SELECT id, name, region, created_at FROM account ORDER BY created_at, id"

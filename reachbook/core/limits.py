@@ -39,3 +39,21 @@ RETENTION_DAYS = 14  # a contact that was not used for longer is unused (documen
 RETENTION_HOURS = 24  # from one pass over an account's lists to the next
 RETENTION_LEASE_MINUTES = 60  # a pass that did not come to its end is made again after this
 RETENTION_ROWS = 1_000  # contacts that one transaction takes out of a list
+
+ENDPOINTS = 10  # endpoints or addresses of one inbound configuration
+URL_LENGTH = 2_000  # characters
+KEYWORD_LENGTH = 25  # characters
+REST_DAYS = 30  # before a keyword or number that was given back can be had again
+
+IMAGE_BYTES = 5 * 2**20  # of a profile
+IMAGE_PIXELS = 50_000_000
+TEMPLATE_NAME_LENGTH = 512  # characters
+TEMPLATE_LENGTH = 1_024  # characters
+TEMPLATE_FIELDS = 100
+CODE_MINUTES = 10  # a one-time password holds
+CODE_TRIES = 5
+CODE_PAUSE_SECONDS = 60  # from one to the next
+CODES_AN_HOUR = 5
+
+PROVIDER_ATTEMPTS_SECONDS = (30, 120, 600, 3_600)  # after a failed submission; the last one from then on
+PROVIDER_POLL_SECONDS = 900  # between two looks at all templates of a business account

@@ -36,7 +36,8 @@ class Machine(NamedTuple):
 
     def allows(self, event: str) -> str:
         """SQL: the condition under which an event may happen."""
-        return f"state IN ({', '.join(f"'{source}'" for source in self.events[event].sources)})"
+        sources = ", ".join(f"'{source}'" for source in self.events[event].sources)
+        return f"state IN ({sources})"
 
 
 REQUEST = Machine(
@@ -63,7 +64,9 @@ PROFILE = Machine(
                 **dict.fromkeys(("code_sent_at", "code_processed_at", "provider_id"), NOTHING),
             },
         ),
-        "cancel": Event(("pending", "active", "rejected"), "cancelled", {"cancelled_at": NOW, "fulfilled_at": NOTHING, "rejected_at": NOTHING}),
+        "cancel": Event(
+            ("pending", "active", "rejected"), "cancelled", {"cancelled_at": NOW, "fulfilled_at": NOTHING, "rejected_at": NOTHING}
+        ),
     },
 )
 
@@ -72,9 +75,7 @@ LANGUAGE = Machine(
     {
         "edit": Event(("draft", "rejected"), "draft", {"rejected_at": NOTHING, "rejection_reason": NOTHING, "updated_at": NOW}),
         "validate": Event(("draft",), "validating", {"submitted_at": NOW}),
-        "approve": Event(
-            ("validating", "suspended"), "active", {"fulfilled_at": NOW, "rejected_at": NOTHING, "rejection_reason": NOTHING}
-        ),
+        "approve": Event(("validating", "suspended"), "active", {"fulfilled_at": NOW, "rejected_at": NOTHING, "rejection_reason": NOTHING}),
         "reject": Event(("validating",), "rejected", {"rejected_at": NOW, "rejection_reason": REASON}),
         "reinstate": Event(("rejected",), "active", {"fulfilled_at": NOW, "rejected_at": NOTHING, "rejection_reason": NOTHING}),
         "suspend": Event(("active",), "suspended", {"rejection_reason": REASON}),

@@ -9,18 +9,37 @@ import asyncpg
 import pytest
 
 from reachbook import core
+from reachbook.core import templates
 
 MODULES = [importlib.import_module(f"reachbook.core.{module.name}") for module in pkgutil.iter_modules(core.__path__)]
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
-STATEMENTS = {
+STATEMENTS: dict[str, str] = {
     f"{module.__name__.rpartition('.')[2]}.{name}": text
     for module in MODULES
     for name, text in vars(module).items()
     if name.isupper() and isinstance(text, str) and text.lstrip().startswith(VERBS)
 }
+STATEMENTS |= {f"templates.DECISIONS.{event}": text for event, text in templates.DECISIONS.items()}
 # What is there before any account is known, or for all of them.
 INSTALLATION = {
     "accounts.create",
+    "accounts.update",
+    "charges.of_month",
+    "keywords.purge",
+    "numbers._listed",
+    "numbers._serve",
+    "numbers._types_in",
+    "numbers.free",
+    "numbers.hand_over_rested",
+    "numbers.hold_types",
+    "numbers.list_stock",
+    "numbers.stock",
+    "numbers.withdraw",
+    "provider_templates.claim_due",
+    "provider_templates.heard",
+    "provider_templates.next_poll",
+    "work_queue.account_of",
+    "work_queue.list_all",
     "bounces.purge",
     "bounces.take_all",
     "accounts.list_all",
@@ -38,7 +57,7 @@ INSTALLATION = {
     "statistics_folder.fold_all",
     "statistics_days.keep_day",
 }
-OF_NO_ACCOUNT = {"tokens"}
+OF_NO_ACCOUNT = {"tokens", "catalogues", "one_time_codes", "simulation"}
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

@@ -94,7 +94,7 @@ CREATE TABLE channel_request (
     account_id      uuid NOT NULL REFERENCES account (id),
     id              uuid NOT NULL,
     channel_type_id uuid NOT NULL,
-    group_id        uuid NOT NULL,                    -- all channels of one WhatsApp request share a configuration
+    group_id        uuid,                             -- of its channels; null: each has its own
     state           text COLLATE "C" NOT NULL,
     reason          text,                             -- why it was refused
     currency        text NOT NULL,
@@ -260,7 +260,12 @@ CREATE TABLE whatsapp_profile (
         AND (state = 'cancelled') = (cancelled_at IS NOT NULL))
 );
 CREATE INDEX whatsapp_profile_of ON whatsapp_profile (account_id, channel_request_id, id);
-CREATE INDEX whatsapp_profile_phone ON whatsapp_profile (phone) WHERE state = 'active';
+-- The profile that a WhatsApp number is verified for: one in the whole installation. Local, as phone_number is.
+CREATE TABLE whatsapp_number (
+    phone      text COLLATE "C" PRIMARY KEY,          -- E.164
+    owner_id   uuid NOT NULL,
+    profile_id uuid NOT NULL UNIQUE
+);
 
 CREATE TABLE whatsapp_template (
     account_id         uuid NOT NULL,
@@ -316,6 +321,7 @@ CREATE TABLE provider_template (
     provider_id  text COLLATE "C",                    -- the template there; null: not submitted yet
     status       text,                                -- as it was said
     synced_at    timestamptz,                         -- when it was heard of last
+    told_at      timestamptz,                         -- when it was submitted last: what is older than that does not count
     error        text,                                -- of the last attempt
     attempts     bigint NOT NULL,
     due_at       timestamptz,                         -- of the next attempt to submit; null: nothing to submit
@@ -350,7 +356,7 @@ CREATE UNIQUE INDEX work_item_pending ON work_item (account_id, kind, entity_id)
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON channel_type, channel_category, number_type, whatsapp_language, template_category, phone_number,
     taken_keyword, channel_group, channel_request, channel, number_request, keyword_claim, channel_configuration, channel_endpoint,
-    business_account, active_language, whatsapp_profile, whatsapp_template, template_field, template_language, provider_template,
+    business_account, active_language, whatsapp_profile, whatsapp_number, whatsapp_template, template_field, template_language, provider_template,
     provider_poll, work_item TO reachbook_app;
 
 -- --- what the catalogues start with; the operator edits them. The ids are made of the names, so they are the same everywhere.
