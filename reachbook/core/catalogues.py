@@ -92,6 +92,20 @@ async def channel_type(db: Queries, id: UUID) -> ChannelType:
     return found
 
 
+async def available_types(db: Queries, page: Page) -> Listed[ChannelType]:
+    """Those that accounts can ask for."""
+    found = [type for type in await channel_types(db) if not type.coming_soon]
+    return Listed(found[page.skip : page.skip + page.take], len(found))
+
+
+async def available_type(db: Queries, id: UUID) -> ChannelType:
+    """One of those. Raises NotFoundError."""
+    found = await channel_type(db, id)
+    if found.coming_soon:
+        raise NotFoundError(f"There is no channel type {id}.", "channel_type")
+    return found
+
+
 async def channel_type_by_key(db: Queries, key: str) -> ChannelType:
     """One of the types that have rules of their own."""
     return next(type for type in await channel_types(db) if type.key == key)
@@ -103,11 +117,9 @@ ON CONFLICT (id) DO UPDATE SET key = excluded.key, description = excluded.descri
     startup_cost = excluded.startup_cost, monthly_cost = excluded.monthly_cost, processing_days = excluded.processing_days,
     notice_days = excluded.notice_days, auto_fulfil = excluded.auto_fulfil, coming_soon = excluded.coming_soon
 """
-SAVE_CATEGORY = """
-INSERT INTO channel_category (id, type_id, name, position) VALUES ($1, $2, $3, $4)
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, position = excluded.position
-"""
-DROP_CATEGORIES = "DELETE FROM channel_category WHERE type_id = $1 AND id <> ALL($2::uuid[])"
+# All anew: names that change places would be in each other's way.
+DROP_CATEGORIES = "DELETE FROM channel_category WHERE type_id = $1"
+SAVE_CATEGORY = "INSERT INTO channel_category (id, type_id, name, position) VALUES ($1, $2, $3, $4)"
 USED_CATEGORIES = "SELECT DISTINCT category FROM channel WHERE channel_type_id = $1"
 
 
@@ -136,7 +148,7 @@ async def _save_categories(tx: Transaction, type: ChannelType) -> None:
     missing = used - {category.name for category in type.categories}
     if missing:
         raise ConflictError(f"There are channels of the category {', '.join(sorted(missing))}.")
-    await tx.execute(DROP_CATEGORIES, type.id, [category.id for category in type.categories])
+    await tx.execute(DROP_CATEGORIES, type.id)
     for position, category in enumerate(type.categories):
         await tx.execute(SAVE_CATEGORY, category.id, type.id, category.name, position)
 
@@ -167,6 +179,7 @@ def _checked_type(before: ChannelType, draft: ChannelTypeDraft) -> ChannelType:
 
 def _categories(before: ChannelType, given: Sequence[tuple[UUID | None, str]], faults: list[Fault]) -> Sequence[Category]:
     found: list[Category] = []
+    named = {id for id, _ in given if id is not None}
     for index, (id, name) in enumerate(given):
         written = clean(name, ("categories", index, "name"), NAME_LENGTH, faults)
         if written is None:
@@ -175,9 +188,11 @@ def _categories(before: ChannelType, given: Sequence[tuple[UUID | None, str]], f
             faults.append(Fault(("categories", index, "name"), "is there twice"))
         elif id is not None and all(category.id != id for category in before.categories):
             faults.append(Fault(("categories", index, "id"), "is no category of this channel type"))
+        elif id is not None and any(other.id == id for other in found):
+            faults.append(Fault(("categories", index, "id"), "is there twice"))
         else:
             known = before.category(written)
-            found.append(Category(id or (known.id if known else new_id()), written))
+            found.append(Category(id or (known.id if known and known.id not in named else new_id()), written))
     return found
 
 
@@ -305,7 +320,8 @@ def _checked_number_type(before: NumberType, draft: NumberTypeDraft) -> NumberTy
             faults.append(Fault(("country",), "must be an ISO 3166-1 alpha-2 code such as NL"))
     purpose = before.purpose
     if draft.purpose is not UNSET:
-        purpose = [text.strip().upper() for text in draft.purpose or () if text.strip()]
+        cleaned = [clean(text, ("purpose", index), NAME_LENGTH, faults) for index, text in enumerate(draft.purpose or ())]
+        purpose = [text.strip().upper() for text in cleaned if text]
         if not purpose:
             faults.append(Fault(("purpose",), "must name at least one, such as SMS"))
     after = NumberType(

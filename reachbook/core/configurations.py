@@ -241,7 +241,8 @@ def _choice(given: str | UnsetType | None, before: str | None, name: str, choice
         return before
     found = next((choice for choice in choices if choice.lower() == given.strip().lower()), None)
     if found is None:
-        reason = f"must be {' or '.join(choices)}"
+        *first, last = choices
+        reason = f"must be {', '.join(first)} or {last}" if first else f"must be {last}"
         if given.strip().upper() == "UNKNOWN":
             reason += ": what is unknown can't be sent"
         faults.append(Fault(("endpoint", name), reason))

@@ -55,7 +55,8 @@ COLUMNS = "p.id, number, number_type_id, is_shortcode, state, owner_id, owned_si
 
 def as_id(text: str) -> str:
     """The id that somebody means who writes +31…, 0031… or 31…, or a short code's country in lower case."""
-    return text.strip().removeprefix("+").removeprefix("00").upper()
+    written = text.strip().removeprefix("+").removeprefix("00").upper()
+    return written if written.isascii() and written.isalnum() else ""
 
 
 # --- what accounts see
@@ -96,16 +97,16 @@ async def list_available(
     account: AccountId,
     page: Page,
     *,
-    query: str | None = None,
+    part: str | None = None,
     country: str | None = None,
     is_owned: bool | None = None,
     is_shortcode: bool | None = None,
     is_shared: bool | None = None,
 ) -> Listed[Number]:
-    """Shared numbers and the account's own, by id. `query` is a part of the number."""
-    part = re.sub(r"[\s().+/-]", "", query).upper() if query else None
+    """Shared numbers and the account's own, by id. `part` is a part of the number."""
+    digits = re.sub(r"[\s().+/-]", "", part).upper() if part else None
     types = None if country is None else [type.id for type in await _types_in(db, country)]
-    values = (account, part, types, is_owned, is_shortcode, is_shared)
+    values = (account, digits, types, is_owned, is_shortcode, is_shared)
     return await _listed(db, LIST, TOTAL, values, page)
 
 

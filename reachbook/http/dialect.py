@@ -35,8 +35,9 @@ def litestar(
     limits: Limits,
     state: tuple[Database, Finder],
     middleware: Sequence[DefineMiddleware] = (),
+    policy: object = None,
 ) -> Litestar:
-    """The routes behind the deadline and the dialect's own middleware."""
+    """The routes behind the deadline and the dialect's own middleware; `policy` is what its handlers act by, as `app.state.policy`."""
     db, finder = state
     return Litestar(
         [*routers],
@@ -45,7 +46,7 @@ def litestar(
         exception_handlers=handlers(wire),
         middleware=[DefineMiddleware(Deadline, seconds=limits.request_seconds), *middleware],
         request_max_body_size=limits.body_bytes,
-        state=State({"db": db, "tokens": finder}),
+        state=State({"db": db, "tokens": finder, "policy": policy}),
         logging_config=None,
         openapi_config=OpenAPIConfig(
             title=about.title,

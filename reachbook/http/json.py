@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 import pyjson5
-from msgspec.inspect import AnyType, DictType, ListType, Metadata, NoneType, StructType, Type, UnionType, type_info
+from msgspec.inspect import AnyType, DecimalType, DictType, ListType, Metadata, NoneType, StructType, Type, UnionType, type_info
 
 from reachbook.core.errors import Fault, InvalidError, Path, TooLargeError
 from reachbook.core.limits import ROWS_PER_CALL
@@ -34,6 +34,10 @@ EXPECTED = {
 }
 
 
+class Alone(list[Any]):
+    """The one row of a body that is an object without an array."""
+
+
 class Reader(Generic[T]):
     """Reads bodies that are one object, or a batch of objects, of a model (declared with forbid_unknown_fields)."""
 
@@ -42,13 +46,14 @@ class Reader(Generic[T]):
         self._type = type_info(model)
         self._object = msgspec.json.Decoder(model)
         self._batch = msgspec.json.Decoder(list[model])
+        self._is_exact = _has_decimals(self._type)
 
     def object(self, body: bytes, charset: str = "utf-8") -> T:
         """One object; no body and `null` are an empty one. Raises MalformedError, InvalidError."""
         try:
             return self._object.decode(body)
         except UNREAD:
-            raw = parse(body, charset)
+            raw = parse(body, charset, exact=self._is_exact)
         faults: list[Fault] = []
         read = _read({} if raw is None else raw, self._type, (), faults)
         if faults:
@@ -63,16 +68,16 @@ class Reader(Generic[T]):
         try:
             return _bounded(self._batch.decode(body))
         except UNREAD:
-            raw = parse(body, charset)
+            raw = parse(body, charset, exact=self._is_exact)
         if not isinstance(raw, list | None):
             raise InvalidError([Fault((), "must be an array")])
         return [self._row(index, row) for index, row in enumerate(_bounded(raw or []))]
 
     def some(self, body: bytes, charset: str = "utf-8") -> Sequence[T | list[Fault]]:
-        """The same for a body that may also be one object without an array."""
-        raw = parse(body, charset)
+        """The same for a body that may also be one object without an array; that one comes as `Alone`."""
+        raw = parse(body, charset, exact=self._is_exact)
         if isinstance(raw, dict):
-            return [self._row(0, raw)]
+            return Alone([self._row(0, raw)])
         return self.batch(body, charset)
 
     def _row(self, index: int, raw: Any) -> T | list[Fault]:
@@ -81,8 +86,25 @@ class Reader(Generic[T]):
         return faults or read
 
 
-def parse(body: bytes, charset: str = "utf-8") -> Any:
-    """Any JSON, trailing commas and a byte order mark too; None for no body. Raises MalformedError."""
+def _has_decimals(type: Type) -> bool:
+    """Whether the model has decimals somewhere."""
+    if isinstance(type, StructType):
+        return any(_has_decimals(field.type) for field in type.fields)
+    if isinstance(type, UnionType):
+        return any(_has_decimals(kind) for kind in type.types)
+    if isinstance(type, ListType):
+        return _has_decimals(type.item_type)
+    return isinstance(type, DecimalType) or (isinstance(type, Metadata) and _has_decimals(type.type))
+
+
+PLAIN, EXACT = msgspec.json.Decoder(), msgspec.json.Decoder(float_hook=Decimal)
+
+
+def parse(body: bytes, charset: str = "utf-8", *, exact: bool = False) -> Any:
+    """Any JSON, trailing commas and a byte order mark too; None for no body. Raises MalformedError.
+
+    `exact`: numbers with a point are decimals, digit for digit; but for JSON5, whose reader has no such thing: 15 digits are exact there.
+    """
     try:
         text = body.decode(charset).removeprefix("\ufeff")
     except (UnicodeDecodeError, LookupError):
@@ -90,7 +112,7 @@ def parse(body: bytes, charset: str = "utf-8") -> Any:
     if not text or text.isspace():
         return None
     try:
-        return msgspec.json.decode(text)
+        return (EXACT if exact else PLAIN).decode(text)
     except UNREAD as error:
         strict = str(error)
     try:

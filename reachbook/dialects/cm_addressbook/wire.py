@@ -5,7 +5,6 @@ out; instants have three fractional digits and Z.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -16,8 +15,7 @@ from reachbook.core import consent, contacts, drafts, dump, fields, groups, sear
 from reachbook.core.consent import Change, TokenType
 from reachbook.core.errors import Fault, invalid
 from reachbook.core.ids import NIL
-
-Instant = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", examples=["2018-01-01T00:00:00.123Z"])]
+from reachbook.http.instants import Instant, instant
 
 CORE_NAMES = {
     "first_name": "firstName",
@@ -40,11 +38,6 @@ CORE_NAMES = {
     "empty_numbers": "emptyNumbers",
 }
 """Core's names as the wire writes them; those that are not here are the same."""
-
-
-def instant(value: datetime) -> str:
-    """`2018-01-01T00:00:00.123Z`: the vendor's clients break on fewer digits."""
-    return value.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 class Incoming(msgspec.Struct, rename=CORE_NAMES, forbid_unknown_fields=True):

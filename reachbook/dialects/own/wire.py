@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, Literal, cast, get_args
 from uuid import UUID
 
@@ -17,8 +16,7 @@ from reachbook.core.segments import Segment
 from reachbook.core.statistics import Explained
 from reachbook.core.statistics_days import Day
 from reachbook.core.subscribers import Subscriber
-
-Instant = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", examples=["2026-01-31T12:00:00.123Z"])]
+from reachbook.http.instants import Instant, instant, instant_or_null
 
 TARGETS = {
     headers.ID: "id",
@@ -33,11 +31,6 @@ TARGETS = {
     headers.FAX: "fax",
 }
 """What a column can be mapped to beside the ids of fields."""
-
-
-def instant(value: datetime | None) -> str | None:
-    """`2026-01-31T12:00:00.123Z`."""
-    return None if value is None else value.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 class OptionsIn(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -152,9 +145,9 @@ def import_out(stored: Import) -> ImportOut:
         undo=UndoOut(stored.removed, stored.restored, stored.kept),
         has_preview=stored.preview is not None and stored.state == "ready",
         error=stored.error,
-        created_on_utc=cast("str", instant(stored.created_at)),
-        started_on_utc=instant(stored.started_at),
-        finished_on_utc=instant(stored.finished_at),
+        created_on_utc=instant(stored.created_at),
+        started_on_utc=instant_or_null(stored.started_at),
+        finished_on_utc=instant_or_null(stored.finished_at),
     )
 
 
@@ -355,7 +348,7 @@ def filter_in(given: SegmentIn) -> tuple[UUID | None, Any]:
 
 def segment_out(segment: Segment) -> SegmentOut:
     """A segment as it stands."""
-    instants = (cast("str", instant(segment.created_at)), cast("str", instant(segment.updated_at)))
+    instants = (instant(segment.created_at), instant(segment.updated_at))
     return SegmentOut(segment.id, segment.group_id, segment.name, segment.filter, *instants)
 
 
@@ -397,8 +390,8 @@ def contact_out(one: Subscriber) -> ContactOut:
         one.fax,
         dict(one.values),
         {str(medium): reason for medium, reason in one.opt_outs.items()},
-        cast("str", instant(one.created_at)),
-        cast("str", instant(one.updated_at)),
+        instant(one.created_at),
+        instant(one.updated_at),
     )
 
 
