@@ -38,8 +38,14 @@ SELECT count(*), coalesce(greatest(0, extract(epoch FROM now()) -
     min(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint) FILTER (WHERE substr(id::text, 15, 1) = '7') / 1000.0), 0)
 FROM contact_change
 """
-
-
+PROVIDER = """
+SELECT count(*), coalesce(greatest(0, extract(epoch FROM now() - min(due_at))), 0) FROM provider_template WHERE due_at IS NOT NULL
+"""
+REQUESTS = """
+SELECT kind, count(*)::float8 AS items, extract(epoch FROM now() - min(created_at))::float8 AS oldest FROM work_item WHERE state = 'pending'
+GROUP BY kind
+"""
+NUMBERS = "SELECT state, count(*)::float8 AS numbers FROM phone_number GROUP BY state"
 RETENTION = "SELECT reason, sum(contacts)::float8 AS contacts FROM retention_count GROUP BY reason"
 
 
@@ -49,25 +55,34 @@ async def read(db: Queries) -> list[Figure]:
     indexing = await db.fetchrow(INDEXING)
     imports = await db.fetchrow(IMPORTS)
     statistics = await db.fetchrow(STATISTICS)
+    provider = await db.fetchrow(PROVIDER)
+    assert provider is not None  # noqa: S101
     assert statistics is not None  # noqa: S101
     assert totals is not None  # noqa: S101 - aggregates always answer a row
     assert indexing is not None  # noqa: S101
     assert imports is not None  # noqa: S101
     accounts, groups, contacts = (float(value) for value in totals.values())
     queues = {("indexing",): list(indexing.values()), ("imports",): list(imports.values())}
-    queues[("statistics",)] = list(statistics.values())
+    queues |= {("statistics",): list(statistics.values()), ("provider",): list(provider.values())}
     depth: dict[Sequence[str], float] = {queue: float(values[0]) for queue, values in queues.items()}
     overdue: dict[Sequence[str], float] = {queue: float(values[1]) for queue, values in queues.items()}
     ledger: dict[Sequence[str], float] = {
         (row["type"], state): row[state] for row in await db.fetch(LEDGER) for state in ("opted_out", "opted_in")
     }
     removed: dict[Sequence[str], float] = {(row["reason"],): row["contacts"] for row in await db.fetch(RETENTION)}
+    requests = await db.fetch(REQUESTS)
+    pending: dict[Sequence[str], float] = {(row["kind"],): row["items"] for row in requests}
+    oldest: dict[Sequence[str], float] = {(row["kind"],): row["oldest"] for row in requests}
+    stock: dict[Sequence[str], float] = {(row["state"],): row["numbers"] for row in await db.fetch(NUMBERS)}
     return [
         Figure("reachbook_accounts", "Accounts.", (), {(): accounts}),
         Figure("reachbook_groups", "Groups.", (), {(): groups}),
         Figure("reachbook_contacts", "Contacts.", (), {(): contacts}),
         Figure("reachbook_consent_tokens", "Tokens of the consent ledger by type and state.", ("type", "state"), ledger),
         Figure("reachbook_retention_removed_contacts", "Contacts that retention has taken out of lists, ever.", ("reason",), removed),
+        Figure("reachbook_requests_pending", "What waits for the operator's decision.", ("kind",), pending),
+        Figure("reachbook_requests_oldest_seconds", "How long the oldest of that waits.", ("kind",), oldest),
+        Figure("reachbook_phone_numbers", "Phone numbers by state.", ("state",), stock),
         Figure("reachbook_queue_depth", "Work that waits.", ("queue",), depth),
         Figure("reachbook_queue_overdue_seconds", "How long the oldest work has been due.", ("queue",), overdue),
     ]

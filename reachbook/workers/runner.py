@@ -6,7 +6,19 @@ from typing import NamedTuple
 
 import structlog
 
-from reachbook.core import bounces, counts, idempotency, ids, imports, indexing, statistics_days, statistics_folder, tokens
+from reachbook.core import (
+    bounces,
+    counts,
+    idempotency,
+    ids,
+    imports,
+    indexing,
+    keywords,
+    numbers,
+    statistics_days,
+    statistics_folder,
+    tokens,
+)
 from reachbook.database.errors import UnavailableError
 from reachbook.database.queries import Database
 from reachbook.workers.imports import IMPORTS_AT_ONCE, sweep, work_on_next
@@ -55,7 +67,13 @@ async def purge(db: Database, _: asyncio.Event) -> int:
     await idempotency.purge(db, ids.now())
     await tokens.purge(db, ids.now())
     await bounces.purge(db, ids.now())
+    await keywords.purge(db, ids.now())
     return 0
+
+
+async def hand_over_rested(db: Database, _: asyncio.Event) -> int:
+    """Numbers that were given back long enough ago go to whoever waits for one."""
+    return await numbers.hand_over_rested(db, ids.now())
 
 
 JOBS = [
@@ -65,6 +83,7 @@ JOBS = [
     Job("days", keep_day, 3_600.0),
     Job("imports", work_on_next, 0.5, at_once=IMPORTS_AT_ONCE),
     Job("retention", pass_due, 600.0),
+    Job("numbers", hand_over_rested, 60.0),
     Job("purge", purge, 600.0),
 ]
 
