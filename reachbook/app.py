@@ -9,26 +9,35 @@ from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import structlog
+from aiohttp import ClientSession
 from litestar.types import ASGIApp, LifeSpanReceive, LifeSpanSend, Receive, Scope, Send
 from prometheus_client import Gauge
 
 from reachbook import __version__, log, settings
-from reachbook.core import figures, tokens
+from reachbook.core import endpoint_urls, figures, tokens
+from reachbook.core.one_time_codes import Senders
 from reachbook.database.errors import UnavailableError
 from reachbook.database.migrate import pending
 from reachbook.database.pool import Pool, open_pool
-from reachbook.dialects import cm_addressbook, devino, digitaleo, gateway, own
+from reachbook.dialects import cm_addressbook, cm_channels, devino, digitaleo, gateway, meta, operator, own
+from reachbook.dialects.meta.auth import Secrets
 from reachbook.http import house
 from reachbook.http.limits import Limits
 from reachbook.http.observe import Observed
+from reachbook.providers import otp_gateway
+from reachbook.providers.meta import Meta
+from reachbook.providers.outbound import open_client
 from reachbook.settings import Settings
 
 REFERENCES = {
     "CM.com Addressbook v2": cm_addressbook.REFERENCE,
+    "CM.com Channels v1": cm_channels.REFERENCE,
     "Devino Address Book": devino.REFERENCE,
     "Digitaleo Contacts": digitaleo.REFERENCE,
     "Reachbook's own": own.REFERENCE,
+    "Reachbook for operators": operator.REFERENCE,
     "Reachbook for gateways": gateway.REFERENCE,
+    "Reachbook for Meta": meta.REFERENCE,
 }
 
 POOL = Gauge("reachbook_database_connections", "Connections of the web processes' pools.", ["state"], multiprocess_mode="livesum")
@@ -63,7 +72,8 @@ class Reachbook:
         await receive()
         stack = contextlib.AsyncExitStack()
         try:
-            self._wire(await stack.enter_async_context(_database(self._settings)))
+            client = await stack.enter_async_context(open_client())
+            self._wire(await stack.enter_async_context(_database(self._settings)), _senders(self._settings, client))
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
@@ -78,14 +88,21 @@ class Reachbook:
         await stack.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _wire(self, db: Pool) -> None:
+    def _wire(self, db: Pool, senders: Senders) -> None:
         limits = Limits(self._settings.request_seconds, self._settings.body_megabytes * 2**20)
         finder = tokens.Finder(db)
-        for dialect in (cm_addressbook, devino, digitaleo, own):
+        for dialect in (cm_addressbook, devino, digitaleo, own, operator):
             self._apps |= dict.fromkeys(dialect.PREFIXES, dialect.build(db, finder, __version__, limits))
 
         to_gateways = gateway.build(db, finder, __version__, limits, self._settings.soft_bounce_days)
         self._apps |= dict.fromkeys(gateway.PREFIXES, to_gateways)
+
+        secrets = Secrets(self._settings.meta_app_secret, self._settings.meta_verify_token)
+        self._apps |= dict.fromkeys(meta.PREFIXES, meta.build(db, finder, __version__, limits, secrets))
+
+        allowed = endpoint_urls.networks(self._settings.delivery_allow)
+        policy = cm_channels.Policy(senders, allowed, self._settings.public_url)
+        self._apps |= dict.fromkeys(cm_channels.PREFIXES, cm_channels.build(db, finder, __version__, limits, policy))
 
         async def missing() -> list[str]:
             try:
@@ -103,6 +120,13 @@ class Reachbook:
                 return [figures.database_up(0.0)]
 
         self._house = house.build(missing, read_figures, REFERENCES, __version__)
+
+
+def _senders(configured: Settings, client: ClientSession) -> Senders:
+    """How one-time passwords get to phones."""
+    gateway = otp_gateway.sender(client, configured.otp_url) if configured.otp_url else None
+    provider = Meta(client, configured.meta_graph_url, configured.meta_token) if configured.meta_token else None
+    return Senders(gateway, provider)
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal, NoReturn
+from typing import IO, Annotated, Literal, NoReturn
 from uuid import UUID
 
 import cyclopts
@@ -17,8 +17,9 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from reachbook import __version__, demo, importing, log, serving
+from reachbook import __version__, cli_operator, demo, importing, log, serving
 from reachbook import settings as settings_table
+from reachbook.commands import FAILED, REFUSED_ROWS, WRONG_USAGE, AsJson, Data, answer, call, load, located, run
 from reachbook.core import accounts, exports, ids, import_reports, imports, retention, tokens
 from reachbook.core.errors import ConflictError, InvalidError, ReachbookError, invalid
 from reachbook.core.ids import AccountId
@@ -26,16 +27,14 @@ from reachbook.core.imports import Import, Options
 from reachbook.core.paging import Page
 from reachbook.core.retention import Gone
 from reachbook.database.errors import DatabaseError, UnavailableError
-from reachbook.database.location import Location, locate
+from reachbook.database.location import Location
 from reachbook.database.migrate import migrate as bring_up_to_date
-from reachbook.database.pool import open_pool
 from reachbook.database.queries import Database
 from reachbook.files.writing import into
 from reachbook.settings import Settings, SettingsError
 from reachbook.workers import runner
 from reachbook.workers.retention import pass_over
-
-FAILED, WRONG_USAGE, REFUSED_ROWS = 1, 2, 3
+from reachbook.workers.runner import Job
 
 app = App(name="reachbook", help="The address book, consent ledger and channel desk for business messaging.", version=__version__)
 account_app = App(name="account", help="Accounts: who the address books belong to.")
@@ -44,9 +43,9 @@ imports_app = App(name="imports", help="Imports that were made: what became of t
 app.command(imports_app)
 app.command(account_app)
 app.command(token_app)
-
-Data = Annotated[Path | None, Parameter(name="--data", help="Data folder of the embedded PostgreSQL (REACHBOOK_DATA_DIR).")]
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Answer one JSON object.")]
+app.command(cli_operator.numbers_app)
+for name, command in cli_operator.COMMANDS.items():
+    app.command(command, name=name)
 
 
 def main() -> NoReturn:
@@ -69,32 +68,34 @@ def main() -> NoReturn:
 @app.command
 def serve(*, host: str | None = None, port: int | None = None, data: Data = None) -> None:
     """Start the server. On the very first start an account and a token are made and shown once."""
-    settings = _settings(data, host, port)
+    settings = load(data, host, port)
     serving.check_port(settings.host, settings.port)
-    with _located(settings) as location:
+    with located(settings) as location:
         _serve(settings, location, _first_account)
 
 
 @app.command(name="demo")
 def start_demo(*, host: str | None = None, port: int | None = None, data: Data = None) -> None:
     """Start the server with an account full of sample data."""
-    settings = _settings(data, host, port)
+    settings = load(data, host, port)
     serving.check_port(settings.host, settings.port)
 
     async def sample(db: Database) -> dict[str, str]:
         return await _sample_account(db, serving.demo_file(settings))
 
-    with _located(settings) as location:
+    with located(settings) as location:
         _serve(settings, location, sample)
 
 
 def _serve(settings: Settings, location: Location, prepare: Callable[[Database], Awaitable[dict[str, str] | None]]) -> None:
-    made = _run(location, settings, prepare)
+    made = run(location, settings, prepare)
     base = serving.base_url(settings)
     if made is not None:
         print(f"Account id   {made['account']}")
         print(f"Token        {made['token']}")
         print(f"Try          {serving.curl_line(base, made['account'], made['token'])}")
+        if "operator" in made:
+            print(f"Operator     {made['operator']}  (a token for {base}/operator/v1)")
     print(f"References   {base}/")
     print(f"Reachbook {__version__} listens on {base}; Ctrl-C stops it.", flush=True)
     # The processes that follow read the same environment: one way to say where the database is.
@@ -114,24 +115,33 @@ async def _first_account(db: Database) -> dict[str, str] | None:
 
 
 async def _sample_account(db: Database, kept: Path) -> dict[str, str]:
-    if kept.exists():
-        made: dict[str, str] = msgspec.json.decode(kept.read_bytes(), type=dict[str, str])
-        with contextlib.suppress(ReachbookError):
-            await tokens.authenticate(tokens.Finder(db), made["token"], ids.now())
-            return made
-    account = await demo.create(db, ids.now())
-    token = await tokens.create(db, account.id, ids.new_id(), name="sample", scopes=tokens.ACCOUNT_SCOPES, now=ids.now())
-    made = {"account": str(account.id), "token": token}
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.touch(mode=0o600)
-    kept.write_bytes(msgspec.json.encode(made))
+    """What is kept from the last time, as far as it is good; the rest is made."""
+    made: dict[str, str] = msgspec.json.decode(kept.read_bytes(), type=dict[str, str]) if kept.exists() else {}
+    before = dict(made)
+    await demo.stock(db, ids.now())
+    if not await _is_good(db, made.get("token")):
+        account = await demo.create(db, ids.now())
+        token = await tokens.create(db, account.id, ids.new_id(), name="sample", scopes=tokens.ACCOUNT_SCOPES, now=ids.now())
+        made |= {"account": str(account.id), "token": token}
+    if not await _is_good(db, made.get("operator")):
+        made["operator"] = await tokens.create(db, None, ids.new_id(), name="sample", scopes=["operator"], now=ids.now())
+    if made != before:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.touch(mode=0o600)
+        kept.write_bytes(msgspec.json.encode(made))
     return made
+
+
+async def _is_good(db: Database, token: str | None) -> bool:
+    with contextlib.suppress(ReachbookError):
+        return token is not None and bool(await tokens.authenticate(tokens.Finder(db), token, ids.now()))
+    return False
 
 
 @app.command
 def worker(*, data: Data = None) -> None:
     """Run the background workers apart from the server (with REACHBOOK_WORKERS=false there)."""
-    settings = _settings(data)
+    settings = load(data)
     log.configure(settings.log_level, settings.log_format)
     parent = os.getppid()
 
@@ -140,11 +150,25 @@ def worker(*, data: Data = None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         watching = asyncio.create_task(_stop_with_parent(parent, stopping))
-        await runner.run(db, stopping)
+        async with _jobs(settings) as jobs:
+            await runner.run(db, stopping, jobs)
         watching.cancel()
 
-    with _located(settings) as location:
-        _run(location, settings, work)
+    with located(settings) as location:
+        run(location, settings, work)
+
+
+@contextlib.asynccontextmanager
+async def _jobs(settings: Settings) -> AsyncGenerator[list[Job]]:
+    if settings.meta_token is None:
+        yield runner.JOBS
+        return
+    # Here, because no other command needs an HTTP client and all would wait for it.
+    from reachbook.providers import meta, outbound
+    from reachbook.workers import provider
+
+    async with outbound.open_client() as client:
+        yield [*runner.JOBS, *provider.jobs(meta.Meta(client, settings.meta_graph_url, settings.meta_token))]
 
 
 async def _stop_with_parent(parent: int, stopping: asyncio.Event) -> None:
@@ -156,8 +180,8 @@ async def _stop_with_parent(parent: int, stopping: asyncio.Event) -> None:
 @app.command
 def migrate(*, data: Data = None) -> None:
     """Bring the database's schema up to date. `serve` does this by itself."""
-    settings = _settings(data)
-    with _located(settings) as location:
+    settings = load(data)
+    with located(settings) as location:
         asyncio.run(bring_up_to_date(location.owner_url))
     print("The schema is up to date.")
 
@@ -167,7 +191,7 @@ def settings(*, as_json: AsJson = False) -> None:
     """List every setting with its default."""
     rows = settings_table.table()
     if as_json:
-        _answer([{"name": name, "default": default, "help": text} for name, default, text in rows])
+        answer([{"name": name, "default": default, "help": text} for name, default, text in rows])
         return
     if not sys.stdout.isatty():
         print("\n".join("\t".join(row) for row in rows))
@@ -235,17 +259,17 @@ def import_file(
         raise invalid("FILE", f"{file} is no file")
     asked = importing.Asked(file, AccountId(account), options, refused_file)
     if dry_run:
-        seen = _call(data, lambda db: importing.preview(db, asked))
+        seen = call(data, lambda db: importing.preview(db, asked))
         _refuse_failed(seen)
         if as_json:
-            _answer(importing.previewed(seen))
+            answer(importing.previewed(seen))
         else:
             importing.print_preview(seen, print)
         sys.exit(REFUSED_ROWS if seen.preview["refused"] else 0)
-    done, refused = _call(data, lambda db: importing.run(db, asked))
+    done, refused = call(data, lambda db: importing.run(db, asked))
     _refuse_failed(done)
     if as_json:
-        _answer(importing.report(done, refused))
+        answer(importing.report(done, refused))
     else:
         importing.print_report(done, refused, print)
     sys.exit(REFUSED_ROWS if done.refused else 0)
@@ -261,10 +285,10 @@ def _refuse_failed(done: Import) -> None:
 @imports_app.command(name="undo")
 def undo_import(id: UUID, /, *, data: Data = None, as_json: AsJson = False) -> None:
     """Take an import back: what it made goes, what it changed returns; contacts that were edited since stay and are counted."""
-    done = _call(data, lambda db: importing.undo(db, id))
+    done = call(data, lambda db: importing.undo(db, id))
     _refuse_failed(done)
     if as_json:
-        _answer({"import": done.id, "removed": done.removed, "restored": done.restored, "kept": done.kept})
+        answer({"import": done.id, "removed": done.removed, "restored": done.restored, "kept": done.kept})
         return
     print(f"{done.removed:,} contacts removed, {done.restored:,} restored, {done.kept:,} kept because they were edited since.")
 
@@ -277,9 +301,9 @@ def list_imports(*, account: UUID, data: Data = None, as_json: AsJson = False) -
         await accounts.get(db, AccountId(account))
         return (await imports.list_imports(db, AccountId(account), Page(0, 100))).rows
 
-    found = _call(data, read)
+    found = call(data, read)
     if as_json:
-        _answer([{"import": one.id, "state": one.state, "file": one.filename, **import_reports.counts(one)} for one in found])
+        answer([{"import": one.id, "state": one.state, "file": one.filename, **import_reports.counts(one)} for one in found])
         return
     for one in found:
         print(f"{one.id}  {one.created_at:%Y-%m-%d %H:%M}  {one.state:<10}  {one.done_rows:>9,}  {one.filename}")
@@ -322,7 +346,7 @@ def export(
         with _output(output) as file:
             await exports.export(db, AccountId(account), selection, form, into(file))
 
-    _call(data, write_file)
+    call(data, write_file)
 
 
 @contextlib.contextmanager
@@ -361,9 +385,9 @@ def pass_over_lists(
                 found += share
         return found
 
-    gone = _call(data, work)
+    gone = call(data, work)
     if as_json:
-        _answer([one._asdict() for one in gone])
+        answer([one._asdict() for one in gone])
         return
     for one in gone:
         outcome = "deleted" if one.is_deleted else "leaves the list"
@@ -374,9 +398,9 @@ def pass_over_lists(
 @account_app.command(name="create")
 def create_account(name: str, /, *, id: UUID | None = None, region: str | None = None, data: Data = None, as_json: AsJson = False) -> None:
     """Make an account. Its region (NL, FR, …) is how national phone numbers are read."""
-    account = _call(data, lambda db: accounts.create(db, id or ids.new_id(), name, region, ids.now()))
+    account = call(data, lambda db: accounts.create(db, id or ids.new_id(), name, region, ids.now()))
     if as_json:
-        _answer({"id": account.id, "name": account.name})
+        answer({"id": account.id, "name": account.name})
         return
     print(f"Account {account.name}: {account.id}")
 
@@ -384,9 +408,9 @@ def create_account(name: str, /, *, id: UUID | None = None, region: str | None =
 @account_app.command(name="list")
 def list_accounts(*, data: Data = None, as_json: AsJson = False) -> None:
     """List all accounts."""
-    found = _call(data, accounts.list_all)
+    found = call(data, accounts.list_all)
     if as_json:
-        _answer([{"id": account.id, "name": account.name, "region": account.region} for account in found])
+        answer([{"id": account.id, "name": account.name, "region": account.region} for account in found])
         return
     for account in found:
         print(f"{account.id}  {account.region or '--'}  {account.name}")
@@ -412,9 +436,9 @@ def create_token(
     scopes = scope or (list(tokens.ACCOUNT_SCOPES) if account else [])
     owner = AccountId(account) if account else None
     until = expires and (expires if expires.tzinfo else expires.replace(tzinfo=ids.UTC))
-    token = _call(data, lambda db: tokens.create(db, owner, id, name=name, scopes=scopes, now=ids.now(), expires_at=until, value=value))
+    token = call(data, lambda db: tokens.create(db, owner, id, name=name, scopes=scopes, now=ids.now(), expires_at=until, value=value))
     if as_json:
-        _answer({"id": id, "token": token})
+        answer({"id": id, "token": token})
         return
     print(f"Token id {id}\nToken    {token}\nIt is shown only here.")
 
@@ -422,9 +446,9 @@ def create_token(
 @token_app.command(name="list")
 def list_tokens(*, account: UUID | None = None, data: Data = None, as_json: AsJson = False) -> None:
     """List the tokens of an account, or without one those of the installation. Their values are not kept."""
-    found = _call(data, lambda db: tokens.list_of(db, AccountId(account) if account else None))
+    found = call(data, lambda db: tokens.list_of(db, AccountId(account) if account else None))
     if as_json:
-        _answer([{"id": t.id, "name": t.name, "scopes": sorted(t.scopes), "expires": t.expires_at, "revoked": t.revoked_at} for t in found])
+        answer([{"id": t.id, "name": t.name, "scopes": sorted(t.scopes), "expires": t.expires_at, "revoked": t.revoked_at} for t in found])
         return
     for token in found:
         state = f"revoked {token.revoked_at}" if token.revoked_at else f"expires {token.expires_at}" if token.expires_at else "active"
@@ -434,48 +458,5 @@ def list_tokens(*, account: UUID | None = None, data: Data = None, as_json: AsJs
 @token_app.command(name="revoke")
 def revoke_token(id: UUID, /, *, data: Data = None) -> None:
     """Refuse a token from the next request on."""
-    _call(data, lambda db: tokens.revoke(db, id, ids.now()))
+    call(data, lambda db: tokens.revoke(db, id, ids.now()))
     print(f"Token {id} is revoked.")
-
-
-def _settings(data: Path | None, host: str | None = None, port: int | None = None) -> Settings:
-    """The environment with the command line on top; written back, so that started processes see the same."""
-    for name, value in (("DATA_DIR", data), ("HOST", host), ("PORT", port)):
-        if value is not None:
-            os.environ[settings_table.PREFIX + name] = str(value)
-    return settings_table.load(os.environ)
-
-
-@contextlib.contextmanager
-def _located(settings: Settings) -> Any:
-    with locate(Path(settings.data_dir), settings.database_url, settings.database_owner_url) as location:
-        yield location
-
-
-@contextlib.asynccontextmanager
-async def _connected(location: Location, settings: Settings) -> AsyncGenerator[Database]:
-    await bring_up_to_date(location.owner_url)
-    db = await open_pool(location.app_url, most=4, statement_seconds=settings.statement_seconds, role=location.app_role)
-    try:
-        yield db
-    finally:
-        await db.close()
-
-
-def _run(location: Location, settings: Settings, work: Callable[[Database], Awaitable[Any]]) -> Any:
-    async def connected() -> Any:
-        async with _connected(location, settings) as db:
-            return await work(db)
-
-    return asyncio.run(connected())
-
-
-def _call(data: Path | None, work: Callable[[Database], Awaitable[Any]]) -> Any:
-    settings = _settings(data)
-    log.configure("warning", settings.log_format)
-    with _located(settings) as location:
-        return _run(location, settings, work)
-
-
-def _answer(value: object) -> None:
-    print(msgspec.json.encode(value).decode())

@@ -1,17 +1,20 @@
-"""Sample data: people of a dozen countries, with the numbers and letters that such files have."""
+"""Sample data: people of a dozen countries, with the numbers and letters that such files have; numbers in stock."""
 
 import random
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 import phonenumbers
 
-from reachbook.core import accounts, consent, contacts, groups, ids
+from reachbook.core import accounts, catalogues, channel_requests, consent, contacts, groups, ids, numbers
+from reachbook.core.catalogues import NumberTypeDraft
 from reachbook.core.consent import Change, Source, TokenType
 from reachbook.core.drafts import Draft, FieldValue
 from reachbook.core.fields import COMPANY
 from reachbook.core.ids import AccountId
+from reachbook.core.paging import Page
 from reachbook.core.text import fold
 from reachbook.database.queries import Database
 
@@ -103,7 +106,54 @@ async def fill(db: Database, account: AccountId, now: datetime) -> None:
 
 
 async def create(db: Database, now: datetime) -> accounts.Account:
-    """A new account with the sample data."""
+    """A new account with the sample data, whose WhatsApp request waits in the operator's queue."""
     account = await accounts.create(db, ids.new_id(), "Sample", "NL", now)
     await fill(db, account.id, now)
+    whatsapp = await catalogues.channel_type_by_key(db, catalogues.WHATSAPP)
+    await channel_requests.create(db, account.id, ids.new_id(), whatsapp.id, now)
     return account
+
+
+NUMBER_TYPES = [
+    NumberTypeDraft(
+        purpose=["SMS"],
+        country="NL",
+        category="MOBILE",
+        description="A Dutch mobile number",
+        startup_cost=Decimal(10),
+        monthly_cost=Decimal("7.5"),
+        notice_days=30,
+        keyword_monthly_cost=Decimal("2.5"),
+    ),
+    NumberTypeDraft(
+        purpose=["SMS"],
+        country="NL",
+        category="SHORTCODE",
+        description="A Dutch short code",
+        startup_cost=Decimal(250),
+        monthly_cost=Decimal(195),
+        notice_days=90,
+        keyword_startup_cost=Decimal(5),
+        keyword_monthly_cost=Decimal("12.5"),
+        processing_days=10,
+    ),
+    NumberTypeDraft(
+        purpose=["SMS", "VOICE"], country="BE", category="MOBILE", description="A Belgian mobile number", monthly_cost=Decimal(6)
+    ),
+]
+NUMBERS = [
+    [("+31 97 0105 0101", True, False), ("+31 97 0105 0102", False, False), ("+31 97 0105 0103", False, False)],
+    [("3669", True, True), ("4411", False, True)],
+    [("+32 460 20 00 01", True, False), ("+32 460 20 00 02", False, False)],
+]
+"""Of each type: number, whether it is shared, whether it is a short code."""
+
+
+async def stock(db: Database, now: datetime) -> None:
+    """Number types and numbers, unless the installation has some."""
+    if (await catalogues.number_types(db, Page(0, 0))).total:
+        return
+    for draft, rows in zip(NUMBER_TYPES, NUMBERS, strict=True):
+        type = await catalogues.save_number_type(db, None, draft)
+        drafts = [numbers.Draft(number, type.id, is_shared, is_shortcode) for number, is_shared, is_shortcode in rows]
+        await numbers.stock(db, drafts, now)

@@ -13,10 +13,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from reachbook.core import endpoint_urls
+
 PREFIX = "REACHBOOK_"
 
 Seconds = Annotated[float, Meta(ge=0.001, le=86_400)]
 Count = Annotated[int, Meta(ge=1)]
+Url = Annotated[str, Meta(pattern="^https?://[^/\\s]+[^\\s]*$")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +38,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stop_seconds: Count = 30
     body_megabytes: Count = 20
     soft_bounce_days: Count = 5
+    public_url: Annotated[str, Meta(pattern="^https?://")] | None = None
+    delivery_allow: str = ""
+    otp_url: Url | None = None
+    meta_graph_url: Url = "https://graph.facebook.com/v23.0"
+    meta_token: str | None = None
+    meta_app_secret: str | None = None
+    meta_verify_token: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
 
@@ -54,9 +64,20 @@ HELP: dict[str, str] = {
     "stop_seconds": "Time that running requests get at a stop.",
     "body_megabytes": "Largest request body; a larger one is answered 413.",
     "soft_bounce_days": "On how many distinct days of the last 30 mail to an address must bounce softly until it counts as a hard bounce.",
+    "public_url": "Where clients reach this server, https://reachbook.example.com, for addresses in answers. Without it, where the request "
+    "says that it came to.",
+    "delivery_allow": "Networks, comma-separated (10.0.0.0/8, ::1), that endpoints may be in though they are private or loopback.",
+    "otp_url": "Where one-time passwords are posted as JSON for a gateway of yours to send. Without it the operator passes them on.",
+    "meta_graph_url": "Meta's Graph API with its version.",
+    "meta_token": "Access token of a system user at Meta. With it WhatsApp templates go to Meta, and Meta verifies phone numbers it knows.",
+    "meta_app_secret": "Secret of the app at Meta, with which its webhooks are signed. Without it none is taken.",
+    "meta_verify_token": "Text of your choice that Meta is to repeat when the address of the webhooks is entered there.",
     "log_level": "debug, info, warning or error.",
     "log_format": "json (a line an event), text, or auto: text on a terminal.",
 }
+
+SECRET = {"otp_url"}
+"""Settings that are checked, and whose value a message must not repeat: this one may hold a key."""
 
 
 class SettingsError(Exception):
@@ -73,11 +94,17 @@ def load(environ: Mapping[str, str]) -> Settings:
                 raise SettingsError(f"{PREFIX}{name.upper()} is given twice: by itself and as a file.")
             given[name] = text
     try:
-        return msgspec.convert(given, Settings, strict=False)
+        settings = msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$.")
         name = path.rstrip("`")
-        raise SettingsError(f"{PREFIX}{name.upper()} is {given.get(name)!r}: {message}. {HELP.get(name, '')}") from None
+        shown = "not right" if name in SECRET else repr(given.get(name))
+        raise SettingsError(f"{PREFIX}{name.upper()} is {shown}: {message}. {HELP.get(name, '')}") from None
+    try:
+        endpoint_urls.networks(settings.delivery_allow)
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}DELIVERY_ALLOW is {settings.delivery_allow!r}: {error}. {HELP['delivery_allow']}") from None
+    return settings
 
 
 def _read(variable: str, value: str) -> tuple[str, str]:

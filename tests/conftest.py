@@ -42,10 +42,11 @@ def embedded(data_folder: Path) -> Generator[Location]:
 @pytest.fixture(scope="session")
 async def location(embedded: Location) -> Location:
     """A migrated database of this worker's own."""
-    return await _new_database(embedded, "test")
+    return await new_database(embedded, "test")
 
 
-async def _new_database(embedded: Location, kind: str) -> Location:
+async def new_database(embedded: Location, kind: str) -> Location:
+    """One more migrated database of this worker's."""
     name = f"{kind}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     connection = await asyncpg.connect(embedded.owner_url)
     await connection.execute(f"CREATE DATABASE {name}")
@@ -66,7 +67,7 @@ async def db(location: Location) -> AsyncGenerator[Pool]:
 @pytest.fixture(scope="session")
 async def quiet(embedded: Location) -> AsyncGenerator[Pool]:
     """A database that no server looks at: imports and what waits to be indexed are the test's own to work on."""
-    pool = await open_pool((await _new_database(embedded, "quiet")).app_url, most=20, statement_seconds=60)
+    pool = await open_pool((await new_database(embedded, "quiet")).app_url, most=20, statement_seconds=60)
     yield pool
     await pool.close()
 

@@ -56,6 +56,13 @@ GIVEN = {
     "stop_seconds": ("5", 5),
     "body_megabytes": ("1", 1),
     "soft_bounce_days": ("3", 3),
+    "public_url": ("https://reachbook.example.com", "https://reachbook.example.com"),
+    "delivery_allow": ("10.0.0.0/8, ::1", "10.0.0.0/8, ::1"),
+    "otp_url": ("https://user:hush@otp.example.com/send?key=k", "https://user:hush@otp.example.com/send?key=k"),
+    "meta_graph_url": ("http://127.0.0.1:9/v24.0", "http://127.0.0.1:9/v24.0"),
+    "meta_token": ("EAAJB", "EAAJB"),
+    "meta_app_secret": ("a1b2", "a1b2"),
+    "meta_verify_token": ("text of ours", "text of ours"),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
 }
@@ -69,6 +76,10 @@ WRONG = {
     "stop_seconds": ["0", "1.5"],
     "body_megabytes": ["0", "20MB"],
     "soft_bounce_days": ["0", "few"],
+    "public_url": ["reachbook.example.com", "ftp://reachbook.example.com"],
+    "delivery_allow": ["everywhere", "10.0.0.0/99"],
+    "otp_url": ["otp.example.com", "ftp://otp.example.com", "https://", "https://otp example"],
+    "meta_graph_url": ["graph.facebook.com", "https://"],
     "log_level": ["loud", "INFO "],
     "log_format": ["xml"],
 }
@@ -93,6 +104,12 @@ def test_a_wrong_value_names_the_variable(name: str, value: str) -> None:
         settings.load({PREFIX + name.upper(): value})
     assert f"{PREFIX}{name.upper()} " in str(refused.value)
     assert settings.HELP[name] in str(refused.value)
+
+
+def test_a_message_does_not_repeat_what_may_hold_a_key() -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings.load({"REACHBOOK_OTP_URL": "user:hush@otp.example.com/send"})
+    assert "hush" not in str(refused.value)
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from reachbook.core import fields, phone
 from reachbook.core.errors import ConflictError, NotFoundError, invalid
 from reachbook.core.ids import AccountId
 from reachbook.core.limits import NAME_LENGTH
+from reachbook.core.paging import Listed, Page
 from reachbook.database.queries import Database, Queries
 
 
@@ -72,6 +73,15 @@ LIST = "SELECT id, name, region, created_at FROM account ORDER BY created_at, id
 async def list_all(db: Queries) -> Sequence[Account]:
     """Every account, oldest first (for the operator)."""
     return [Account(**row) for row in await db.fetch(LIST)]
+
+
+TOTAL = "SELECT count(*) FROM account"
+
+
+async def list_page(db: Queries, page: Page) -> Listed[Account]:
+    """The same, a page at a time."""
+    rows = await db.fetch(f"{LIST} OFFSET $1 LIMIT $2", page.skip, page.take)
+    return Listed([Account(**row) for row in rows], await db.fetchval(TOTAL))
 
 
 async def get(db: Queries, account: AccountId) -> Account:

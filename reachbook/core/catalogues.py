@@ -300,11 +300,14 @@ async def save_number_type(db: Database, id: UUID | None, draft: NumberTypeDraft
 HAS_NUMBERS = "SELECT EXISTS (SELECT 1 FROM phone_number WHERE number_type_id = $1)"
 DELETE_NUMBER_TYPE = "DELETE FROM number_type WHERE id = $1 RETURNING id"
 REQUESTED = "SELECT EXISTS (SELECT 1 FROM number_request WHERE number_type_id = $1)"
+# Who asks for a number of the type at this moment is waited for (numbers.hold_types).
+HOLD_NUMBER_TYPE = "SELECT id FROM number_type WHERE id = $1 FOR UPDATE"
 
 
 async def delete_number_type(db: Database, id: UUID) -> None:
     """Raises NotFoundError, ConflictError when numbers or requests are of it."""
     async with db.transaction() as tx:
+        await tx.execute(HOLD_NUMBER_TYPE, id)
         await number_type(tx, id)
         if await tx.fetchval(REQUESTED, id) or await tx.fetchval(HAS_NUMBERS, id):
             raise ConflictError("Numbers or requests are of this type.")
@@ -368,6 +371,15 @@ async def language(db: Queries, id: UUID) -> Language:
     return _found(await languages(db), id, "language")
 
 
+KEEP_LANGUAGE = "SELECT id FROM whatsapp_language WHERE id = $1 FOR KEY SHARE"
+
+
+async def keep_language(tx: Transaction, id: UUID) -> Language:
+    """One that is not deleted before the commit. Raises NotFoundError."""
+    await tx.execute(KEEP_LANGUAGE, id)
+    return await language(tx, id)
+
+
 SAVE_LANGUAGE = """
 INSERT INTO whatsapp_language (id, code, name) VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET code = excluded.code, name = excluded.name
 """
@@ -392,12 +404,14 @@ async def save_language(db: Database, id: UUID | None, code: str | UnsetType | N
 LANGUAGE_USED = """
 SELECT EXISTS (SELECT 1 FROM active_language WHERE language_id = $1) OR EXISTS (SELECT 1 FROM template_language WHERE language_id = $1)
 """
+HOLD_LANGUAGE = "SELECT id FROM whatsapp_language WHERE id = $1 FOR UPDATE"
 DELETE_LANGUAGE = "DELETE FROM whatsapp_language WHERE id = $1"
 
 
 async def delete_language(db: Database, id: UUID) -> None:
     """Raises NotFoundError, ConflictError when an account has activated it."""
     async with db.transaction() as tx:
+        await tx.execute(HOLD_LANGUAGE, id)
         await language(tx, id)
         if await tx.fetchval(LANGUAGE_USED, id):
             raise ConflictError("Accounts have activated this language.")
@@ -415,6 +429,15 @@ async def template_categories(db: Queries) -> Sequence[Category]:
 async def template_category(db: Queries, id: UUID) -> Category:
     """Raises NotFoundError."""
     return _found(await template_categories(db), id, "template category")
+
+
+KEEP_CATEGORY = "SELECT id FROM template_category WHERE id = $1 FOR KEY SHARE"
+
+
+async def keep_template_category(tx: Transaction, id: UUID) -> Category:
+    """One that is not deleted before the commit. Raises NotFoundError."""
+    await tx.execute(KEEP_CATEGORY, id)
+    return await template_category(tx, id)
 
 
 SAVE_TEMPLATE_CATEGORY = "INSERT INTO template_category (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET name = excluded.name"
@@ -437,12 +460,14 @@ async def save_template_category(db: Database, id: UUID | None, name: str | Unse
 
 
 CATEGORY_USED = "SELECT EXISTS (SELECT 1 FROM whatsapp_template WHERE category_id = $1)"
+HOLD_CATEGORY = "SELECT id FROM template_category WHERE id = $1 FOR UPDATE"
 DELETE_CATEGORY = "DELETE FROM template_category WHERE id = $1"
 
 
 async def delete_template_category(db: Database, id: UUID) -> None:
     """Raises NotFoundError, ConflictError when templates are of it."""
     async with db.transaction() as tx:
+        await tx.execute(HOLD_CATEGORY, id)
         await template_category(tx, id)
         if await tx.fetchval(CATEGORY_USED, id):
             raise ConflictError("Templates are of this category.")

@@ -1,13 +1,15 @@
 """Channel requests: an account asks for a type of channel; the operator, or the type by itself, fulfils it (document 003, "Channels")."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from reachbook.core import catalogues, channels, work_queue
-from reachbook.core.errors import ConflictError, NotFoundError
+from reachbook.core.errors import ConflictError, NotFoundError, invalid
 from reachbook.core.ids import AccountId, new_id
 from reachbook.core.machines import REQUEST
 from reachbook.core.paging import Listed, Page
@@ -105,21 +107,54 @@ async def business_account(db: Queries, account: AccountId, request: UUID) -> Bu
     return BusinessAccount(row["id"], await get(db, account, request), row["namespace"], row["provider_id"])
 
 
-async def open_business_account(db: Queries, account: AccountId, request: UUID) -> BusinessAccount:
-    """The same for who wants to change something in it. Raises ConflictError too, if it was cancelled."""
-    found = await business_account(db, account, request)
+# What is made in a request waits for who refuses it, and the other way round.
+HOLD = "SELECT id FROM channel_request WHERE account_id = $1 AND id = $2 FOR NO KEY UPDATE"
+
+
+async def open_business_account(tx: Transaction, account: AccountId, request: UUID) -> BusinessAccount:
+    """The same for who changes something in it, held until the commit. Raises ConflictError too, if it was cancelled."""
+    await tx.execute(HOLD, account, request)
+    found = await business_account(tx, account, request)
     if found.request.state == "cancelled":
         raise ConflictError("The channel request was cancelled.")
     return found
 
 
+ACCOUNT_OF = "SELECT account_id FROM channel_request WHERE id = $1"
+
+
+async def account_of(db: Queries, id: UUID) -> AccountId:
+    """Whose request it is. Raises NotFoundError."""
+    account = await db.fetchval(ACCOUNT_OF, id)
+    if account is None:
+        raise NotFoundError(f"There is no channel request {id}.", "channel_request")
+    return AccountId(account)
+
+
+PROVIDER_ID = re.compile("[A-Za-z0-9_-]{1,100}")
+
+
+def provider_id(text: str | None) -> str | None:
+    """An id that the provider gave, as it is kept; it will stand in addresses there. Raises InvalidError."""
+    if not text or text.isspace():
+        return None
+    written = text.strip()
+    if PROVIDER_ID.fullmatch(written) is None:
+        raise invalid("provider_id", "must be letters and digits, at most 100")
+    return written
+
+
 SET_PROVIDER = "UPDATE business_account SET provider_id = $3 WHERE account_id = $1 AND channel_request_id = $2"
 
 
-async def set_provider(db: Database, account: AccountId, request: UUID, provider_id: str | None) -> BusinessAccount:
-    """Tell the business account's id at the provider, to whom its templates go from now on. Raises NotFoundError."""
+async def set_provider(db: Database, account: AccountId, request: UUID, given: str | UnsetType | None) -> BusinessAccount:
+    """Tell the business account's id at the provider, to whom its templates go from now on; UNSET changes nothing.
+
+    Raises NotFoundError, InvalidError.
+    """
     await business_account(db, account, request)
-    await db.execute(SET_PROVIDER, account, request, provider_id)
+    if given is not UNSET:
+        await db.execute(SET_PROVIDER, account, request, provider_id(given))
     return await business_account(db, account, request)
 
 

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from reachbook.core import money
 from reachbook.core.errors import invalid
 from reachbook.core.ids import AccountId
 from reachbook.database.queries import Queries
+from reachbook.files.writing import csv_table
 
 MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
@@ -74,6 +76,19 @@ async def of_month(db: Queries, month: str, of_account: UUID | None = None) -> S
                 line = Line(row["kind"] + suffix, row["entity"], row["description"], amount)
                 bills.setdefault(key, (row["name"], []))[1].append(line)
     return [Bill(account, name, currency, lines) for (account, currency), (name, lines) in bills.items()]
+
+
+CSV_HEADER = ("accountId", "accountName", "currency", "kind", "entityId", "description", "amount")
+
+
+def table(bills: Sequence[Bill]) -> bytes:
+    """The bills as CSV, a row per line."""
+    rows = [
+        (str(bill.account), bill.account_name, bill.currency, line.kind, line.entity_id, line.description, money.written(line.amount))
+        for bill in bills
+        for line in bill.lines
+    ]
+    return csv_table([CSV_HEADER, *rows])
 
 
 def _bounds(month: str) -> tuple[datetime, datetime]:

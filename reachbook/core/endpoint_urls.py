@@ -37,7 +37,7 @@ def check(url: str, allowed: Networks = ()) -> str:
         raise ValueError("contains blanks, control characters or backslashes")
     try:
         parts = urlsplit(written)
-        host, port = parts.hostname, parts.port
+        host, port = _as_looked_up(parts.hostname or ""), parts.port
     except ValueError:
         raise ValueError("is not a URL") from None
     if parts.scheme.lower() not in ("https", "http"):
@@ -48,13 +48,18 @@ def check(url: str, allowed: Networks = ()) -> str:
         raise ValueError("must not have a fragment (#…)")
     if not host or any(letter in host for letter in "{}%<>\"'|^`,;$&()*!") or port == 0:
         raise ValueError("has no host that can be sent to")
-    if host == "localhost" or host.endswith(".localhost") or host == "localhost.":
+    if f".{host.rstrip('.')}".endswith(".localhost"):
         address: Address | None = LOOPBACK
     else:
         address = literal(host)
     if address is not None and (reason := refusal(address, allowed)):
         raise ValueError(f"leads to {reason}")
     return written
+
+
+def _as_looked_up(host: str) -> str:
+    """In the letters that names are looked up by: `127。1` is 127.1 there. Raises ValueError."""
+    return host.encode("idna").decode().lower()
 
 
 def literal(host: str) -> Address | None:
@@ -74,7 +79,7 @@ def literal(host: str) -> Address | None:
 def refusal(address: Address, allowed: Networks = ()) -> str | None:
     """Why nothing is sent to this address; None if it may be."""
     for one in _carried(address):
-        if one.is_global and not one.is_multicast:
+        if _is_public(one):
             continue
         if any(one in network for network in allowed if network.version == one.version):
             continue
@@ -86,6 +91,11 @@ def refusal(address: Address, allowed: Networks = ()) -> str | None:
     return None
 
 
+def _is_public(address: Address) -> bool:
+    is_site_local = isinstance(address, IPv6Address) and address.is_site_local
+    return address.is_global and not (address.is_multicast or address.is_reserved or is_site_local)
+
+
 def _carried(address: Address) -> Iterable[Address]:
     """The address, or what it stands for: IPv4 within IPv6."""
     if isinstance(address, IPv6Address):
@@ -93,8 +103,6 @@ def _carried(address: Address) -> Iterable[Address]:
             return (address.ipv4_mapped,)
         if address.sixtofour is not None:
             return (address.sixtofour,)
-        if address.teredo is not None:
-            return address.teredo
         if address in NAT64:
             return (IPv4Address(int(address) & 0xFFFFFFFF),)
     return (address,)

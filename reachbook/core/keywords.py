@@ -38,6 +38,7 @@ class Claim(msgspec.Struct, frozen=True):
 COLUMNS = "id, channel_id, phone_number_id, keyword, country, currency, startup_cost, monthly_cost, notice_days, claimed_at"
 CREATE = f"""
 INSERT INTO keyword_claim (account_id, {COLUMNS}, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'active')
+ON CONFLICT DO NOTHING RETURNING id
 """
 # Somebody who takes the same word at this moment is waited for: one of the two gets it. What a former owner of the number had, or still
 # rests from its time ($6: the number is the account's own), is in nobody's way.
@@ -77,7 +78,9 @@ async def claim(db: Database, account: AccountId, id: UUID, number: str, word: s
         type = held.type
         prices = (type.keyword_startup_cost, type.keyword_monthly_cost) if held.is_shared else (Decimal(0), Decimal(0))
         made = Claim(id, channel, held.id, keyword, type.country, type.currency, *prices, type.keyword_notice_days, now)
-        await tx.execute(CREATE, account, *(getattr(made, name) for name in COLUMNS.split(", ")))
+        if await tx.fetchval(CREATE, account, *(getattr(made, name) for name in COLUMNS.split(", "))) is None:
+            # It had the number once; somebody else had it and the word in between.
+            raise ConflictError(f"The account has an older claim of {keyword} on this number; cancel that first.", "keyword")
     return msgspec.structs.replace(made, id=NIL, channel_id=NIL) if simulate else made
 
 
@@ -158,11 +161,13 @@ async def verify(db: Queries, account: AccountId, id: UUID) -> Sequence[str]:
     found = await get(db, account, id)
     problems: list[str] = []
     try:
-        await numbers.get(db, account, found.phone_number_id)
+        number = await numbers.get(db, account, found.phone_number_id)
     except NotFoundError:
         problems.append(f"The number {found.phone_number_id} is out of service, or the account does not have it any more.")
     else:
-        if not await db.fetchval(HOLDS, account, found.phone_number_id, found.keyword, id):
+        if found.keyword == EVERYTHING and number.is_shared:
+            problems.append(f"The number {found.phone_number_id} is shared by now: {EVERYTHING} counts on owned numbers only.")
+        elif not await db.fetchval(HOLDS, account, found.phone_number_id, found.keyword, id):
             problems.append(f"The keyword {found.keyword} belongs to another claim by now.")
     channel = await channels.get(db, account, found.channel_id)
     return [*problems, *await configurations.problems(db, account, channel.group_id)]

@@ -18,3 +18,8 @@ class Listed(NamedTuple, Generic[T]):
 
     rows: Sequence[T]
     total: int
+
+
+def cut(rows: Sequence[T], page: Page) -> Listed[T]:
+    """The page of a list that is short enough to be read whole."""
+    return Listed(rows[page.skip : page.skip + page.take], len(rows))

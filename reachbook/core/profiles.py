@@ -4,12 +4,12 @@ The operator makes them; the account proves that a number is its own by a one-ti
 """
 
 import hmac
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from reachbook.core import accounts, catalogues, channel_requests, channels, images, one_time_codes, phone, work_queue
 from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError, TooOftenError, invalid
@@ -127,7 +127,11 @@ async def get(db: Queries, account: AccountId, request: UUID, id: UUID) -> Profi
     return _read(row)
 
 
-NAMED = "account_id = $1 AND channel_request_id = $2 AND ($3::text IS NULL OR strpos(lower(name), lower($3)) > 0 OR strpos(phone, $3) > 0)"
+# The number as it is kept, +31…, and as document 003 writes it, 0031….
+NAMED = """
+account_id = $1 AND channel_request_id = $2
+    AND ($3::text IS NULL OR strpos(lower(name), lower($3)) > 0 OR strpos(phone, $3) > 0 OR strpos('00' || substr(phone, 2), $3) > 0)
+""".strip()
 LIST = f"SELECT {COLUMNS} FROM whatsapp_profile WHERE {NAMED} ORDER BY id OFFSET $4 LIMIT $5"
 TOTAL = f"SELECT count(*) FROM whatsapp_profile WHERE {NAMED}"
 
@@ -170,11 +174,15 @@ async def renumber(db: Database, account: AccountId, request: UUID, id: UUID, nu
 SET_PROVIDER = "UPDATE whatsapp_profile SET provider_id = $4 WHERE account_id = $1 AND channel_request_id = $2 AND id = $3"
 
 
-async def set_provider(db: Database, account: AccountId, request: UUID, id: UUID, provider_id: str | None) -> Profile:
-    """Tell the phone number's id at the provider, who verifies it from now on. Raises NotFoundError."""
+async def set_provider(db: Database, account: AccountId, request: UUID, id: UUID, given: str | UnsetType | None) -> Profile:
+    """Tell the phone number's id at the provider, who verifies it from now on; UNSET changes nothing.
+
+    Raises NotFoundError, InvalidError.
+    """
     async with db.transaction() as tx:
         await _hold(tx, account, request, id)
-        await tx.execute(SET_PROVIDER, account, request, id, provider_id)
+        if given is not UNSET:
+            await tx.execute(SET_PROVIDER, account, request, id, channel_requests.provider_id(given))
         return await get(tx, account, request, id)
 
 
@@ -278,10 +286,8 @@ async def _fits(db: Queries, account: AccountId, tried: Record | None, number: s
     return await one_time_codes.matches(tried["code_hash"] if tried else None, digits) and same
 
 
-OPEN = """
-SELECT code_method, code, code_expires_at FROM whatsapp_profile
-WHERE account_id = $1 AND id = $2 AND code IS NOT NULL AND code_expires_at > $3 AND code_tries < $4
-"""
+IS_OPEN = "code IS NOT NULL AND code_expires_at > $3 AND code_tries < $4"
+OPEN = f"SELECT code_method, code, code_expires_at FROM whatsapp_profile WHERE account_id = $1 AND id = $2 AND {IS_OPEN}"
 
 
 async def open_code(db: Queries, account: AccountId, id: UUID, now: datetime) -> OpenCode | None:
@@ -340,14 +346,6 @@ async def cancel_all(tx: Transaction, account: AccountId, request: UUID, now: da
     for id in ended:
         await tx.execute(FREE_NUMBER, id)
         await work_queue.decide(tx, account, Kind.PROFILE, id, approved=False, now=now, reason="The channel request was refused.")
-
-
-OF_ITEMS = "SELECT id, channel_request_id, name, phone FROM whatsapp_profile WHERE account_id = $1 AND id = ANY($2::uuid[])"
-
-
-async def described(db: Queries, account: AccountId, ids: list[UUID]) -> Mapping[UUID, Record]:
-    """Channel request, name and phone of profiles, by id: what the work queue shows."""
-    return {row["id"]: row for row in await db.fetch(OF_ITEMS, account, ids)} if ids else {}
 
 
 async def _hold(tx: Transaction, account: AccountId, request: UUID, id: UUID) -> Profile:

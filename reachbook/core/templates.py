@@ -106,7 +106,6 @@ class Draft(msgspec.Struct, frozen=True):
     languages: Mapping[str, str | None] | UnsetType = UNSET
 
 
-HOLD_REQUEST = "SELECT id FROM channel_request WHERE account_id = $1 AND id = $2 FOR NO KEY UPDATE"
 NAMES = "SELECT facebook_name FROM whatsapp_template WHERE account_id = $1 AND channel_request_id = $2 AND starts_with(facebook_name, $3)"
 CREATE = """
 INSERT INTO whatsapp_template (account_id, id, channel_request_id, channel_id, category_id, name, facebook_name, created_at, updated_at)
@@ -118,7 +117,7 @@ async def create(db: Database, account: AccountId, request: UUID, id: UUID, name
     """A new template, without languages. Raises NotFoundError, InvalidError, ConflictError for a cancelled request."""
     async with db.transaction() as tx:
         business = await channel_requests.open_business_account(tx, account, request)
-        await catalogues.template_category(tx, category)
+        await catalogues.keep_template_category(tx, category)
         written = _name(name, "name")
         facebook_name = await _facebook_name(tx, account, request, written)
         whatsapp = await catalogues.channel_type_by_key(tx, catalogues.WHATSAPP)
@@ -149,8 +148,7 @@ def _name(text: str | UnsetType | None, path: str) -> str:
 
 
 async def _facebook_name(tx: Transaction, account: AccountId, request: UUID, name: str, *, but: str = "") -> str:
-    """A name that no other template of the business account has; who makes one waits for who else does."""
-    await tx.execute(HOLD_REQUEST, account, request)
+    """A name that no other template of the business account, which is held, has: who makes one waits for who else does."""
     wanted = template_rules.facebook_name(name)
     taken = {row["facebook_name"] for row in await tx.fetch(NAMES, account, request, wanted)} - {but}
     number = 1
@@ -250,10 +248,11 @@ async def update(db: Database, account: AccountId, request: UUID, id: UUID, draf
     Raises NotFoundError, InvalidError, ConflictError for what can't be changed any more.
     """
     async with db.transaction() as tx:
+        await tx.execute(channel_requests.HOLD, account, request)
         held = await _hold(tx, account, request, id)
         changes = await _contents(tx, account, request, held, draft.languages or {})
         name = held.name if draft.name is UNSET else _name(draft.name, "name")
-        category = held.category.id if draft.category is UNSET else (await catalogues.template_category(tx, draft.category)).id
+        category = held.category.id if draft.category is UNSET else (await catalogues.keep_template_category(tx, draft.category)).id
         was_submitted = any(one.submitted_at is not None for one in held.languages)
         if category != held.category.id and held.has("active", "validating", "suspended"):
             raise ConflictError("The category can't be changed any more: a language is approved or awaits validation.")
@@ -369,11 +368,14 @@ VALIDATE = f"""
 UPDATE template_language SET {LANGUAGE.change("validate", now="$3")} WHERE account_id = $1 AND id = ANY($2::uuid[])
     AND {LANGUAGE.allows("validate")}
 """
-# To the provider, if the operator has said which business account it is there; one that was told before is told of the change.
+# To the provider, if the operator has said which business account it is there; one that was told before is told of the change, and as
+# something new if the operator has meanwhile named another business account.
 TELL = """
 INSERT INTO provider_template (account_id, language_id, business_id, attempts, due_at)
 SELECT $1, id, $3, 0, $4 FROM unnest($2::uuid[]) AS l (id)
-ON CONFLICT (account_id, language_id) DO UPDATE SET business_id = excluded.business_id, attempts = 0, due_at = excluded.due_at, error = NULL
+ON CONFLICT (account_id, language_id) DO UPDATE SET business_id = excluded.business_id, attempts = 0, due_at = excluded.due_at,
+    error = NULL,
+    provider_id = CASE WHEN provider_template.business_id = excluded.business_id THEN provider_template.provider_id END
 """
 
 

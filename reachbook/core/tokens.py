@@ -16,6 +16,7 @@ import msgspec
 from reachbook.core.errors import ConflictError, NotFoundError, UnauthenticatedError, invalid
 from reachbook.core.ids import AccountId, new_id
 from reachbook.core.limits import NAME_LENGTH
+from reachbook.core.paging import Listed, Page, cut
 from reachbook.database.queries import Queries, Record
 
 ACCOUNT_SCOPES = ("read", "write")
@@ -66,12 +67,17 @@ async def create(
         raise invalid("name", f"must be at most {NAME_LENGTH} characters")
     if value is not None and (len(value) < SHORTEST_OWN_VALUE or value != value.strip() or not value.isascii() or not value.isprintable()):
         raise invalid("value", f"must be at least {SHORTEST_OWN_VALUE} printable ASCII characters without blanks around them")
-    if account is not None and await db.fetchval("SELECT 1 FROM account WHERE id = $1", account) is None:
-        raise NotFoundError(f"There is no account {account}.")
+    if account is not None:
+        await _refuse_unknown(db, account)
     token = value or secrets.token_urlsafe(32)
     if await db.fetchval(CREATE, _hash(token), id, account, name, sorted(set(scopes)), now, expires_at) is None:
         raise ConflictError("This token value or id is registered already.")
     return token
+
+
+async def _refuse_unknown(db: Queries, account: AccountId) -> None:
+    if await db.fetchval("SELECT 1 FROM account WHERE id = $1", account) is None:
+        raise NotFoundError(f"There is no account {account}.")
 
 
 def _check_scopes(account: AccountId | None, scopes: Sequence[str]) -> None:
@@ -167,12 +173,29 @@ async def list_of(db: Queries, account: AccountId | None) -> Sequence[Token]:
     return [_token(row) for row in await db.fetch(LIST, account)]
 
 
+async def unrevoked(db: Queries, account: AccountId, page: Page) -> Listed[Token]:
+    """The account's tokens but for those that were revoked, oldest first. Raises NotFoundError for an unknown account."""
+    await _refuse_unknown(db, account)
+    return cut([token for token in await list_of(db, account) if token.revoked_at is None], page)
+
+
 REVOKE = "UPDATE access_token SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 OR parent_id = $1 RETURNING id"
 
 
 async def revoke(db: Queries, id: UUID, now: datetime) -> None:
     """From the next request on the token is refused. Raises NotFoundError."""
     if await db.fetchval(REVOKE, id, now) is None:
+        raise NotFoundError(f"There is no token {id}.")
+
+
+REVOKE_OF = """
+UPDATE access_token SET revoked_at = $3 WHERE account_id = $1 AND (id = $2 OR parent_id = $2) AND revoked_at IS NULL RETURNING id
+"""
+
+
+async def revoke_of(db: Queries, account: AccountId, id: UUID, now: datetime) -> None:
+    """The same for a token of this account that is not revoked yet. Raises NotFoundError."""
+    if await db.fetchval(REVOKE_OF, account, id, now) is None:
         raise NotFoundError(f"There is no token {id}.")
 
 

@@ -28,6 +28,6 @@ async def activate(db: Database, account: AccountId, request: UUID, language: UU
     """One more; twice changes nothing. Raises NotFoundError, ConflictError for a cancelled request."""
     async with db.transaction() as tx:
         await channel_requests.open_business_account(tx, account, request)
-        await catalogues.language(tx, language)
+        await catalogues.keep_language(tx, language)
         await tx.execute(ACTIVATE, account, request, language, now)
         return await active(tx, account, request)

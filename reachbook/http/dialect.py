@@ -1,13 +1,16 @@
 """A dialect as a Litestar app: what all of them have, so that each says only what is its own."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components, OpenAPIType, Schema, SecurityScheme
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
 
 from reachbook.core.tokens import Finder
 from reachbook.database.queries import Database
@@ -25,6 +28,19 @@ class About(NamedTuple):
     reference: str
     security: str
     scheme: SecurityScheme
+
+
+class Decimals(OpenAPISchemaPlugin):
+    """For the OpenAPI document: a decimal is a JSON number."""
+
+    @staticmethod
+    def is_plugin_supported_type(value: Any) -> bool:
+        """Whether this type is one."""
+        return value is Decimal
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        """What it is described as."""
+        return Schema(type=OpenAPIType.NUMBER)
 
 
 def litestar(
@@ -48,6 +64,7 @@ def litestar(
         request_max_body_size=limits.body_bytes,
         state=State({"db": db, "tokens": finder, "policy": policy}),
         logging_config=None,
+        plugins=[Decimals()],
         openapi_config=OpenAPIConfig(
             title=about.title,
             version=version,

@@ -205,7 +205,7 @@ class Refused(Response[None]):
         return _blamed(faults) if isinstance(error, InvalidError) else _from_table(error)._replace(faults=faults)
 
     async def _find_object(self) -> None:
-        if CALLER in self.request.scope and self.request.caller.account is not None:
+        if CALLER in self.request.scope:
             await self.wire.find(self.request)
 
     def _field(self, path: Path, body: object) -> str:

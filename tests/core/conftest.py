@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Generator
 from datetime import UTC, datetime
 
+import asyncpg
 import pytest
 
 from reachbook.core.groups import Kind
@@ -19,6 +20,28 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 def runner(location: Location) -> Generator[Runner]:
     """The database for tests that can't await."""
     with Runner(location) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def quiet_location(embedded: Location, quiet: Pool) -> Location:
+    """Where the database is that no server looks at."""
+    name = await quiet.fetchval("SELECT current_database()")
+    return Location(*(url.replace("/postgres?", f"/{name}?") for url in (embedded.owner_url, embedded.app_url)))
+
+
+@pytest.fixture(scope="session")
+async def quiet_owner(quiet_location: Location) -> AsyncGenerator[asyncpg.Connection]:
+    """That database as its owner sees it."""
+    connection = await asyncpg.connect(quiet_location.owner_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def quiet_runner(quiet_location: Location) -> Generator[Runner]:
+    """That database for tests that can't await."""
+    with Runner(quiet_location) as running:
         yield running
 
 

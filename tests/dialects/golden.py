@@ -6,12 +6,16 @@ A file holds a list of cases, a case a list of steps that share variables. A ste
      or "form": {…} (url-encoded) or "multipart": {"name": "text" or ["file name", "text"]},
      "keep": {"group": "id"}, "status": 201, "answer_headers": {…}, "answer": … or "text": "…"}
 
-`request` is relative to the account's base unless it starts with `/` or is a whole address; `as` is alice (the default), bob, reader
-(Alice's account, scope read), expired, or nobody. `{name}` stands for a variable: `{account}`, `{token}`, `{token_id}`, `{basic}` (both, as
-Basic has them), `{company}` (the account on Devino's wire), and what earlier steps kept (`keep`: name → path in the answer, `0.id`). In
+`request` is relative to the account's base unless it starts with `/` or is a whole address; `as` is alice (the default, but in the
+operator's own API), bob, reader (Alice's account, scope read), expired, operator, or nobody. `{name}` stands for a variable: `{account}`,
+`{token}`, `{token_id}`, `{basic}` (both, as Basic has them), `{company}` (the account on Devino's wire), and what earlier steps kept (`keep`: name → path in the answer, `0.id`). In
 queries and forms a list is a name that comes again. A step with `"until": "over"` is repeated while its answer says that somebody is at
-work. In answers ids that are no variable are `{uuid}`, Devino's `{contact_id}` and `{list_id}`, and instants `{instant}`; what a case
-itself dates is of years before 2026, and stays. `pytest --update` writes the answers anew.
+work. In answers ids that are no variable are `{uuid}`, Devino's `{contact_id}` and `{list_id}`, instants `{instant}`, and what Retry-After says
+`{seconds}`; what a case itself dates is of years before 2026, and stays. Where an answer has what other tests made too, `at` is the path
+of the part to compare, and `among` instead of `answer` what it must have, besides anything else. `pytest --update` writes the answers
+anew, but not what is `among`.
+
+A step `{"act": [name, argument, …]}` is no request: something happens behind the wire, as the dialect's tests say (`Beside`).
 """
 
 import asyncio
@@ -19,10 +23,10 @@ import base64
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -41,8 +45,24 @@ AT_WORK = ("previewing", "running", "undoing")
 COMPANIES = ("company", "other_company")
 """Variables that answers have as numbers."""
 
+UNTOLD = ("otp",)
+"""Variables that no answer may have: they would be seen in it."""
+
 Case = dict[str, Any]
 Step = dict[str, Any]
+
+
+class Beside(NamedTuple):
+    """What a dialect's cases have besides requests: variables, what may happen behind the wire by name (it answers variables), and
+    who looks at the answers too.
+    """
+
+    variables: Mapping[str, str] = {}
+    acts: Mapping[str, Callable[..., Awaitable[Mapping[str, str]]]] = {}
+    look: Callable[[Step, httpx.Response], None] = lambda _step, _response: None
+
+
+NOTHING = Beside()
 
 
 def load(folder: Path) -> list[tuple[str, int, Case]]:
@@ -74,7 +94,7 @@ def bared(value: Any, variables: dict[str, str]) -> Any:
     """An answer without what differs from run to run."""
     if isinstance(value, str):
         for name, text in sorted(variables.items(), key=lambda variable: -len(variable[1])):
-            if text:
+            if text and name not in UNTOLD:
                 value = value.replace(text, "{" + name + "}")
         for pattern, name in ((UUID, "uuid"), (CONTACT_ID, "contact_id"), (LIST_ID, "list_id"), (INSTANT, "instant")):
             value = pattern.sub("{" + name + "}", value)
@@ -144,11 +164,20 @@ def from_curl(line: str) -> dict[str, Any]:
     return arguments
 
 
-def kept(answer: Any, path: str) -> str:
-    """The value at a path such as `0.id`."""
-    for part in path.split("."):
+def part_of(answer: Any, path: str) -> Any:
+    """What is at a path such as `0.id`; all of it at an empty one."""
+    for part in path.split(".") if path else ():
         answer = answer[int(part)] if isinstance(answer, list) else answer[part]
-    return str(answer)
+    return answer
+
+
+def has(answer: Any, wanted: Any) -> bool:
+    """Whether an answer has what is wanted, besides anything else."""
+    if isinstance(wanted, dict) and isinstance(answer, dict):
+        return all(name in answer and has(answer[name], value) for name, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(answer, list):
+        return all(any(has(item, value) for item in answer) for value in wanted)
+    return bool(answer == wanted)
 
 
 def is_at_work(answer: Any) -> bool:
@@ -163,8 +192,10 @@ def told(response: httpx.Response, step: Step, variables: dict[str, str]) -> Ste
     result: Step = {"status": response.status_code}
     if "answer_headers" in step:
         result["answer_headers"] = {name: bared(response.headers.get(name), variables) for name in step["answer_headers"]}
+        if re.fullmatch("[1-9][0-9]*", result["answer_headers"].get("Retry-After") or ""):
+            result["answer_headers"]["Retry-After"] = "{seconds}"
     if response.headers.get("content-type", "").partition(";")[0] == "application/json":
-        result["answer"] = bared(response.json(), variables)
+        result["answer"] = bared(part_of(response.json(), step.get("at", "")), variables)
     elif response.content:
         result["text"] = bared(response.content.decode(), variables)
     return result
@@ -176,7 +207,8 @@ async def callers(alice: Client, bob: Client, db: Pool) -> dict[str, str | None]
     reader = await tokens.create(db, alice.account, ids.new_id(), name="reader", scopes=["read"], now=now)
     passed = now - timedelta(seconds=1)
     expired = await tokens.create(db, alice.account, ids.new_id(), name="old", scopes=["read"], now=now, expires_at=passed)
-    return {"alice": alice.token, "bob": bob.token, "nobody": None, "reader": reader, "expired": expired}
+    operator = await tokens.create(db, None, ids.new_id(), name="operator", scopes=["operator"], now=now)
+    return {"alice": alice.token, "bob": bob.token, "nobody": None, "reader": reader, "expired": expired, "operator": operator}
 
 
 Header = tuple[str, str]
@@ -184,31 +216,61 @@ CM_HEADER, BEARER, KEY = ("X-CM-PRODUCTTOKEN", "{}"), ("Authorization", "Bearer 
 """How a dialect's clients send their token."""
 
 
-async def play_as(alice: Client, bob: Client, db: Pool, case: Case, base: str, *, update: bool, header: Header = CM_HEADER) -> None:
-    """`play` for Alice's account; `base` has `{accountId}` in it."""
+async def play_as(
+    alice: Client,
+    bob: Client,
+    db: Pool,
+    case: Case,
+    base: str,
+    *,
+    update: bool,
+    header: Header = CM_HEADER,
+    caller: str = "alice",
+    beside: Beside = NOTHING,
+) -> None:
+    """`play` for Alice's account; `base` has `{accountId}` in it; `caller` is who asks unless a step says otherwise."""
     variables = {"account": str(alice.account), "token": alice.token, "token_id": str(alice.token_id), "other_account": str(bob.account)}
     variables["basic"] = base64.b64encode(f"{alice.token_id}:{alice.token}".encode()).decode()
     variables |= {name: str(client.account.int & (2**48 - 1)) for name, client in zip(COMPANIES, (alice, bob), strict=True)}
+    variables |= beside.variables
     path = base.replace("{accountId}", str(alice.account))
-    await play(case, path, await callers(alice, bob, db), variables, alice.base_url, update=update, header=header)
+    who = await callers(alice, bob, db)
+    await play(case, path, who, variables, alice.base_url, update=update, header=header, caller=caller, beside=beside)
 
 
 async def play(
-    case: Case, base: str, callers: Mapping[str, str | None], variables: dict[str, str], server: httpx.URL, *, update: bool, header: Header
+    case: Case,
+    base: str,
+    callers: Mapping[str, str | None],
+    variables: dict[str, str],
+    server: httpx.URL,
+    *,
+    update: bool,
+    header: Header,
+    caller: str = "alice",
+    beside: Beside = NOTHING,
 ) -> None:
     """Make the requests of a case, relative to `base`, and compare the answers, or write them into it."""
     async with httpx.AsyncClient(base_url=server.copy_with(path="/"), timeout=60, verify=False) as http:
         for step in case["steps"]:
+            if "act" in step:
+                name, *given = filled(step["act"], variables)
+                variables |= await beside.acts[name](*given)
+                continue
             arguments = request_of(step, variables, base)
-            if (token := callers[step.get("as", "alice")]) is not None and "curl" not in step:
+            if (token := callers[step.get("as", caller)]) is not None and "curl" not in step:
                 arguments["headers"].setdefault(header[0], header[1].format(token))
             response = await http.request(**arguments)
             while "until" in step and is_at_work(response.json()):
                 await asyncio.sleep(0.05)
                 response = await http.request(**arguments)
             for name, path in step.get("keep", {}).items():
-                variables[name] = kept(response.json(), path)
+                variables[name] = str(part_of(response.json(), path))
+            beside.look(step, response)
             answer = told(response, step, variables)
+            if "among" in step:
+                whole = answer.pop("answer")
+                assert has(whole, step["among"]), f"{arguments['method']} {arguments['url']}: {whole} has not {step['among']}"
             if update:
                 for name in ("answer", "text"):
                     step.pop(name, None)

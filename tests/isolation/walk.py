@@ -6,7 +6,7 @@ One that names a new kind of object, or belongs to no account, fails until this 
 from typing import Any
 
 from tests.isolation.world import OPTED_OUT, WORD, Request, World
-from tests.routes import CM_ADDRESSBOOK, DEVINO, DIGITALEO, GATEWAY, OWN
+from tests.routes import CM_ADDRESSBOOK, DEVINO, DIGITALEO, GATEWAY, META, OPERATOR, OWN
 
 BASE = "/addressbook/v2/accounts/{accountId}"
 V1 = "/addressbook/v1.0"
@@ -14,12 +14,16 @@ OWN_BASE = "/v1/accounts/{accountId}"
 DIGITALEO_BASE = "/digitaleo/rest"
 DEVINO_BASE = "/address-book-api"
 GATEWAY_BASE = "/gateway/v1"
+META_BASE = "/meta/v1"
+OPERATOR_BASE = "/operator/v1"
 READING = ("GET", "HEAD", "OPTIONS")
 OBJECTS = ("groupId", "contactId", "fieldId", "importId", "segmentId")
 OF_READY = ("/preview", "/start", "/cancel")
 """Routes whose import must not have been started yet."""
-WALKED = {"cm_addressbook": CM_ADDRESSBOOK, "devino": DEVINO, "digitaleo": DIGITALEO, "gateway": GATEWAY, "own": OWN}
-REFERENCES = ("/addressbook/v2/reference", "/v1/reference", *(f"{base}/reference" for base in (DEVINO_BASE, DIGITALEO_BASE, GATEWAY_BASE)))
+WALKED = {"cm_addressbook": CM_ADDRESSBOOK, "devino": DEVINO, "digitaleo": DIGITALEO, "gateway": GATEWAY, "meta": META, "own": OWN}
+WALKED |= {"operator": OPERATOR}
+OTHER_BASES = (DEVINO_BASE, DIGITALEO_BASE, GATEWAY_BASE, META_BASE, OPERATOR_BASE)
+REFERENCES = ("/addressbook/v2/reference", "/v1/reference", *(f"{base}/reference" for base in OTHER_BASES))
 
 
 def kind_of(path: str) -> str:
@@ -36,6 +40,10 @@ def kind_of(path: str) -> str:
         return "caller"  # the account is the token's, the path names none
     if path.startswith(f"{GATEWAY_BASE}/"):
         return "gateway"  # for the installation's own tokens; the accounts are in the body
+    if path.startswith(f"{OPERATOR_BASE}/"):
+        return "operator"  # for who stands behind the installation: all accounts, with a token that is none's
+    if path.startswith(f"{META_BASE}/"):
+        return "signed"  # for Meta, which has no token: it signs what it says of templates
     raise AssertionError(f"{path} belongs to no account: say here what it is")
 
 

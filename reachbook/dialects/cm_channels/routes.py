@@ -143,8 +143,10 @@ async def switch_configuration(
 
 
 @post(f"{CONFIGURATION}/messaginglog", dto=one(LogBody), status_code=200, summary="Updates a messaging log.", tags=["ChannelConfiguration"])
-async def keep_log(request: AppRequest, channelId: FromPath[UUID], data: JSONBody[LogBody]) -> ConfigurationOut:
+async def keep_log(request: AppRequest, channelId: FromPath[UUID], data: JSONBody[LogBody | None] = None) -> ConfigurationOut:
     """`{"enabled": true}` → 200 with the configuration."""
+    if data is None:
+        raise invalid("enabled", "is required")
     kept = await configurations.keep_log(request.db, request.account, channelId, enabled=data.enabled, now=request.now)
     return wire.configuration_out(kept)
 
@@ -189,7 +191,13 @@ async def update_email(
     return wire.addresses_out(await _update(request, channelId, "email", addressId, wire.email_draft(data)))
 
 
-@delete(f"{EMAIL}/{{addressId:str}}", status_code=200, summary="Deletes an email configuration element.", tags=["ChannelConfiguration"])
+@delete(
+    f"{EMAIL}/{{addressId:str}}",
+    status_code=200,
+    media_type=MediaType.TEXT,
+    summary="Deletes an email configuration element.",
+    tags=["ChannelConfiguration"],
+)
 async def delete_email(request: AppRequest, channelId: FromPath[UUID], addressId: FromPath[UUID]) -> Response[str]:
     """200 without a body."""
     await configurations.delete(request.db, request.account, channelId, "email", addressId, request.now)
@@ -220,6 +228,7 @@ async def update_event_webhook(
 @delete(
     f"{EVENTS}/{{eventwebhookId:str}}",
     status_code=200,
+    media_type=MediaType.TEXT,
     summary="Deletes an event webhook configuration element.",
     tags=["ChannelConfiguration"],
 )
@@ -245,7 +254,13 @@ async def update_webhook(
     return wire.endpoints_out(await _update(request, channelId, "webhook", webhookId, wire.endpoint_draft(data)))
 
 
-@delete(f"{WEBHOOK}/{{webhookId:str}}", status_code=200, summary="Deletes a webhook configuration element.", tags=["ChannelConfiguration"])
+@delete(
+    f"{WEBHOOK}/{{webhookId:str}}",
+    status_code=200,
+    media_type=MediaType.TEXT,
+    summary="Deletes a webhook configuration element.",
+    tags=["ChannelConfiguration"],
+)
 async def delete_webhook(request: AppRequest, channelId: FromPath[UUID], webhookId: FromPath[UUID]) -> Response[str]:
     """200 without a body."""
     await configurations.delete(request.db, request.account, channelId, "webhook", webhookId, request.now)

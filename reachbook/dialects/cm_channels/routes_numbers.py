@@ -23,7 +23,7 @@ NUMBER_REQUESTS = f"{NUMBERS}/requests"
 async def claim_keyword(request: AppRequest, simulate: Simulate = None, data: JSONBody[ClaimIn | None] = None) -> ClaimOut:
     """`{"phoneNumberId": "31627100000", "keyword": "JOIN"}` → 201 with the claim."""
     given = data or ClaimIn()
-    number = required(given.phone_number_id or given.phone_number, "phone_number")
+    number = required(given.phone_number_id or given.phone_number, "phone_number_id")
     word = required(given.keyword, "keyword")
     made = await keywords.claim(request.db, request.account, ids.new_id(), number, word, simulate=bool(simulate), now=request.now)
     return wire_numbers.claim_out(made)

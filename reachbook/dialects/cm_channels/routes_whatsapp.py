@@ -108,6 +108,7 @@ async def renumber_profile(
 @get(
     OTP,
     status_code=202,
+    media_type=MediaType.TEXT,
     opt={WRITES: True},
     responses=LIMITED,
     summary="Starts a profile's otp validation.",

@@ -21,13 +21,15 @@ from reachbook.http.money import number
 
 CORE_NAMES = {
     "phone": "phoneNumber",
-    "phone_number": "phoneNumberId",
+    "phone_number": "phoneNumber",
+    "phone_number_id": "phoneNumberId",
     "form": "type",
     "code": "otp",
     "code_method": "otpMethod",
     "category": "templateCategoryId",
+    "template_category_id": "templateCategoryId",
 }
-"""Core's names as the wire writes them; those that are not here are the same."""
+"""Core's names, and those of the models here, as the wire writes them; those that are not here are the same."""
 
 Cost = Annotated[float, Meta(ge=0)]
 

@@ -1,0 +1,21 @@
+"""Who calls: a token of scope `operator`, which belongs to no account. Then the ids that the path names."""
+
+import re
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from reachbook.core.errors import NotFoundError
+from reachbook.http.request import authorise, identify, token_of
+
+GUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+OF_ANY_FORM = ("phoneNumberId",)
+
+
+async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Before every handler. Raises UnauthenticatedError, ForbiddenError, NotFoundError."""
+    authorise(await identify(connection, token_of(connection)), "operator")
+    for name, value in connection.path_params.items():
+        if name not in OF_ANY_FORM and GUID.fullmatch(str(value)) is None:
+            raise NotFoundError("There is nothing by this id.")

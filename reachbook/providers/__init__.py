@@ -1,0 +1,1 @@
+"""Whom Reachbook calls by itself: the gateway of one-time passwords, and Meta for WhatsApp."""
