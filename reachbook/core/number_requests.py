@@ -109,15 +109,18 @@ RETURNING id
 async def decide(
     tx: Transaction, account: AccountId, id: UUID, *, approved: bool, reason: str | None, number: str | None, now: datetime
 ) -> None:
-    """Give a pending request a free number, this one or the longest in stock; or refuse it. Raises ConflictError."""
+    """Give a pending request a free number, this one or the longest in stock; or refuse it. Raises ConflictError.
+
+    A free number of the request's own type has gone to it before, so what the operator names is most often of another type.
+    """
     request = await get(tx, account, id)
-    await numbers.hold_types(tx, [request.type.id])
     if approved:
-        given = await numbers.free(tx, request.type.id, number)
+        given = await numbers.choose(tx, request.type.id, number)
         if given is None:
             raise ConflictError(f"{f'The number {number} is not' if number else 'No number of this type is'} free.")
         await numbers.assign(tx, account, id, given, now)
         return
+    await numbers.hold_types(tx, [request.type.id])
     if await tx.fetchval(REFUSE, account, id, now, reason) is None:
         raise ConflictError("The number request is decided already.")
     await channels.end(tx, account, [id], now)

@@ -158,15 +158,26 @@ async def hold_types(tx: Transaction, types: Sequence[UUID]) -> None:
     await tx.execute(HOLD_TYPES, list(types))
 
 
-FREE = """
-SELECT id, number FROM phone_number WHERE number_type_id = $1 AND state = 'free'
-    AND ($2::text IS NULL OR id = $2) ORDER BY stocked_at, id LIMIT 1
-"""
+FREE = "SELECT id, number FROM phone_number WHERE number_type_id = $1 AND state = 'free' ORDER BY stocked_at, id LIMIT 1"
 
 
-async def free(tx: Transaction, type: UUID, id: str | None = None) -> tuple[str, str] | None:
-    """Id and number of a free number of a type, the one that waits longest or this one; None if there is none. The type is held."""
-    row = await tx.fetchrow(FREE, type, as_id(id) if id else None)
+async def free(tx: Transaction, type: UUID) -> tuple[str, str] | None:
+    """Id and number of the free number of a type that waits longest; None if there is none. The type is held."""
+    row = await tx.fetchrow(FREE, type)
+    return (row["id"], row["number"]) if row else None
+
+
+TYPE_OF = "SELECT number_type_id FROM phone_number WHERE id = $1"
+CHOSEN = "SELECT id, number FROM phone_number WHERE id = $1 AND state = 'free'"
+
+
+async def choose(tx: Transaction, type: UUID, id: str | None) -> tuple[str, str] | None:
+    """What a request of a type is given by the operator: this number, of whatever type, or the one of the type that waits longest."""
+    other = await tx.fetchval(TYPE_OF, as_id(id)) if id else None
+    await hold_types(tx, [type] if other is None else [type, other])
+    if id is None:
+        return await free(tx, type)
+    row = await tx.fetchrow(CHOSEN, as_id(id))
     return (row["id"], row["number"]) if row else None
 
 

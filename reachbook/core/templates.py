@@ -276,12 +276,16 @@ async def _contents(
     active = await whatsapp_languages.active(tx, account, request)
     faults: list[Fault] = []
     changes: list[tuple[Language, str]] = []
+    seen: set[UUID] = set()
     for key, content in given.items():
         wanted = key.strip().casefold()
         language = next((one for one in active if wanted in (one.name.casefold(), one.code.casefold())), None)
         if language is None:
             faults.append(Fault(("languages", key), "is no active language"))
             continue
+        if language.id in seen:
+            faults.append(Fault(("languages", key), "is there twice"))
+        seen.add(language.id)
         written = clean(content, ("languages", key, "content"), VALUE_LENGTH, faults) or ""
         before = next((one.content for one in held.languages if one.language.id == language.id), None)
         if content is not None and written != before:

@@ -76,7 +76,8 @@ IMAGE = data_url(picture())
 async def number_type(db: Database, **changes: Any) -> NumberType:
     """A number type of the test's own: whatever is stocked of it, nobody else waits for."""
     given: dict[str, Any] = {"country": "NL", "category": "virtual", "description": "Dutch long number"}
-    return await catalogues.save_number_type(db, None, NumberTypeDraft(**(given | changes)))
+    made = await catalogues.save_number_type(db, None, NumberTypeDraft(**(given | changes)))
+    return await catalogues.number_type(db, made.id)
 
 
 async def stock(db: Database, type: NumberType, count: int = 1, *, is_shared: bool = False, now: datetime = NOW) -> list[str]:
@@ -120,7 +121,8 @@ async def waiting_beside_stock(db: Queries, type: UUID) -> bool:
 async def channel_type(db: Database, **changes: Any) -> ChannelType:
     """A channel type of the test's own."""
     given: dict[str, Any] = {"key": fresh_name(), "description": "Of a test"}
-    return await catalogues.save_channel_type(db, None, ChannelTypeDraft(**(given | changes)), NOW)
+    made = await catalogues.save_channel_type(db, None, ChannelTypeDraft(**(given | changes)), NOW)
+    return await catalogues.channel_type(db, made.id)
 
 
 async def ask_whatsapp(db: Database, account: AccountId, now: datetime = NOW) -> ChannelRequest:

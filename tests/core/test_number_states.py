@@ -408,5 +408,5 @@ class Stock(RuleBasedStateMachine):
 def test_any_order_of_calls_about_numbers(quiet_runner: Runner) -> None:
     run_state_machine_as_test(
         lambda: Stock(quiet_runner),
-        settings=settings(max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)),
     )

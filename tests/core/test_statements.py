@@ -31,6 +31,7 @@ INSTALLATION = {
     "numbers._listed",
     "numbers._serve",
     "numbers._types_in",
+    "numbers.choose",
     "numbers.free",
     "numbers.hand_over_rested",
     "numbers.hold_types",

@@ -232,6 +232,45 @@ async def test_other_types_and_shared_numbers_are_not_given(db: Pool, account: A
         await decisions.approve(db, account, item, now=NOW)
 
 
+async def test_the_operator_gives_a_certain_number(db: Pool, account: AccountId, bob: AccountId, type: NumberType) -> None:
+    """A free one of the request's type went to it before; so it is of another."""
+    other = await number_type(db, currency="USD")
+    waiting, second = await ask(db, account, type), await ask(db, account, type)
+    kept, given = await stock(db, other, 2)
+    his, shared = await rent(db, bob, await number_type(db)), (await stock(db, type, is_shared=True))[0]
+    item = await item_of(db, account, Kind.NUMBER, waiting.id)
+    for number in (his, shared, "3197099999999"):
+        with pytest.raises(ConflictError):
+            await decisions.approve(db, account, item, number=number, now=NOW)
+    done = await decisions.approve(db, account, item, number=f"+{given}", now=NOW + TICK)
+    assert (done.state, done.decided_at) == ("approved", NOW + TICK)
+    made = await number_requests.get(db, account, waiting.id)
+    assert (made.state, made.phone_number_id, made.currency, made.fulfilled_at) == ("fulfilled", given, "EUR", NOW + TICK)
+    seen = await numbers.get(db, account, given)
+    assert (seen.owner, seen.type.id) == (account, other.id)
+    assert (await channels.get(db, account, waiting.channel_id)).element_id == given
+    with pytest.raises(ConflictError):
+        await decisions.approve(db, account, await item_of(db, account, Kind.NUMBER, second.id), number=given, now=NOW)
+    assert (await ask(db, bob, other)).phone_number_id == kept
+
+
+async def test_one_request_gets_a_certain_number(db: Pool, account: AccountId, bob: AccountId, type: NumberType) -> None:
+    for _ in range(8):
+        other = await number_type(db)
+        waiting = [(of, await ask(db, of, type)) for of in (account, bob)]
+        found = [(of, await item_of(db, of, Kind.NUMBER, one.id)) for of, one in waiting]
+        (number,) = await stock(db, other)
+        done, refused = await at_once(*(decisions.approve(db, of, item, number=number, now=NOW) for of, item in found), ask(db, bob, other))
+        states = sorted(one.state for one in done)
+        assert states in (["approved", "pending"], ["fulfilled"])
+        assert all(isinstance(error, ConflictError) for error in refused)
+        assert await db.fetchval("SELECT count(*) FROM number_request WHERE phone_number_id = $1", number) == 1
+        assert not await waiting_beside_stock(db, other.id)
+        for of, one in waiting:
+            if (await number_requests.get(db, of, one.id)).state == "pending":
+                await decisions.reject(db, of, await item_of(db, of, Kind.NUMBER, one.id), "Enough.", NOW)
+
+
 async def test_a_refused_request_is_out_of_the_queue(db: Pool, account: AccountId, bob: AccountId, type: NumberType) -> None:
     first, second = await ask(db, account, type, now=NOW), await ask(db, bob, type, now=NOW + TICK)
     item = await item_of(db, account, Kind.NUMBER, first.id)

@@ -536,5 +536,5 @@ def test_any_order_of_calls_about_whatsapp(quiet_runner: Runner) -> None:
     with mock.patch.object(one_time_codes, "HASHER", CHEAP):  # a hash that takes its time would leave us few steps
         run_state_machine_as_test(
             lambda: Desk(quiet_runner),
-            settings=settings(max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)),
+            settings=settings(max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)),
         )

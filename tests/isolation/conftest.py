@@ -7,6 +7,7 @@ import pytest
 from reachbook.core import ids, segments
 from reachbook.core.imports import Options
 from reachbook.database.pool import Pool
+from tests.isolation import channels
 from tests.isolation.devino import objects
 from tests.isolation.world import EMAIL, OPTED_OUT, PHONE, World, indexed
 from tests.support import Client, worked_on
@@ -40,6 +41,7 @@ async def world(alice: Client, bob: Client, db: Pool) -> World:
     assert (done.state, done.created, done.refused, ready.state) == ("done", 1, 2, "ready")
     await indexed(db, alice.account)
     parameters["importId"] = str(done.id)
+    of_channels = await channels.objects(db, alice.account)
     imported = [str(done.id), str(ready.id), "of hearts", "White Rabbit", "Hatter", "Unbirthday", "marmalade", "+31627100003"]
     read = [
         "Cats",
@@ -56,5 +58,8 @@ async def world(alice: Client, bob: Client, db: Pool) -> World:
         *others,
     ]
     return World(
-        parameters, str(ready.id), {*read, *imported, EMAIL, PHONE, OPTED_OUT, "Off with her head", str(alice.account), alice.token}
+        parameters,
+        str(ready.id),
+        {*read, *imported, *of_channels.secrets, EMAIL, PHONE, OPTED_OUT, "Off with her head", str(alice.account), alice.token},
+        of_channels,
     )

@@ -5,8 +5,9 @@ One that names a new kind of object, or belongs to no account, fails until this 
 
 from typing import Any
 
+from tests.isolation import channels
 from tests.isolation.world import OPTED_OUT, WORD, Request, World
-from tests.routes import CM_ADDRESSBOOK, DEVINO, DIGITALEO, GATEWAY, META, OPERATOR, OWN
+from tests.routes import CM_ADDRESSBOOK, CM_CHANNELS, DEVINO, DIGITALEO, GATEWAY, META, OPERATOR, OWN
 
 BASE = "/addressbook/v2/accounts/{accountId}"
 V1 = "/addressbook/v1.0"
@@ -17,18 +18,18 @@ GATEWAY_BASE = "/gateway/v1"
 META_BASE = "/meta/v1"
 OPERATOR_BASE = "/operator/v1"
 READING = ("GET", "HEAD", "OPTIONS")
-OBJECTS = ("groupId", "contactId", "fieldId", "importId", "segmentId")
+OBJECTS = ("groupId", "contactId", "fieldId", "importId", "segmentId", *channels.OBJECTS)
 OF_READY = ("/preview", "/start", "/cancel")
 """Routes whose import must not have been started yet."""
 WALKED = {"cm_addressbook": CM_ADDRESSBOOK, "devino": DEVINO, "digitaleo": DIGITALEO, "gateway": GATEWAY, "meta": META, "own": OWN}
-WALKED |= {"operator": OPERATOR}
+WALKED |= {"cm_channels": CM_CHANNELS, "operator": OPERATOR}
 OTHER_BASES = (DEVINO_BASE, DIGITALEO_BASE, GATEWAY_BASE, META_BASE, OPERATOR_BASE)
-REFERENCES = ("/addressbook/v2/reference", "/v1/reference", *(f"{base}/reference" for base in OTHER_BASES))
+REFERENCES = ("/addressbook/v2/reference", "/channels/v1/reference", "/v1/reference", *(f"{base}/reference" for base in OTHER_BASES))
 
 
 def kind_of(path: str) -> str:
     """Whom a route belongs to. Everything is somebody's account's unless a line here says otherwise."""
-    if path.startswith((f"{BASE}/", f"{OWN_BASE}/")):
+    if path.startswith((f"{BASE}/", f"{OWN_BASE}/", f"{channels.BASE}/")):
         return "account"
     if path == "/echo/v1.0/sso2":
         return "token"  # tells whether the token is good, and nothing else
@@ -61,8 +62,11 @@ def named(value: str) -> str:
 
 def requests(method: str, path: str, account: str, world: World) -> list[Request]:
     """Every way to ask for a route with what Alice has."""
-    unknown = set(names(path)) - {"accountId"} - set(world.parameters)
+    of_channels = path.startswith(channels.BASE)
+    unknown = set(names(path)) - {"accountId"} - set(world.channels.parameters if of_channels else world.parameters)
     assert not unknown, f"give Alice one of {unknown}"
+    if of_channels:
+        return channels.requests(method, path, account, world.channels)
     make = _own_requests if path.startswith(OWN_BASE) else _cm_requests
     return make(method, path, account, world)
 

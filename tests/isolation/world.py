@@ -13,6 +13,14 @@ from tests.support import HOUSEKEEPING, Client
 PHONE, OPTED_OUT, EMAIL, WORD = "+31627100001", "+31627100002", "wonderland@alice.example", "wonderland"
 
 
+class Channels(NamedTuple):
+    """What Alice has of channels: path parameters that name it, what else her calls need, and strings that only she may read."""
+
+    parameters: dict[str, str]
+    needed: dict[str, str]
+    secrets: set[str]
+
+
 class World(NamedTuple):
     """What Alice has: path parameters that name it, and strings that only she may read."""
 
@@ -20,6 +28,7 @@ class World(NamedTuple):
     ready: str
     """An import that can be started; `importId` is one that is done."""
     secrets: set[str]
+    channels: Channels
 
 
 UNINDEXED = """
@@ -34,19 +43,26 @@ async def indexed(db: Pool, account: AccountId) -> None:
         await indexing.index_due(db, ids.now())
 
 
+OF_CHANNELS = ("channel", "channel_request", "channel_group", "channel_configuration", "channel_endpoint", "business_account")
+OF_CHANNELS += ("active_language", "whatsapp_profile", "whatsapp_template", "template_field", "template_language")
+OF_CHANNELS += ("keyword_claim", "number_request", "work_item", "phone_number", "taken_keyword")
+
+
 async def everything_of(owner: asyncpg.Connection, alice: Client) -> dict[str, Any]:
     """All rows of Alice's account in every table that has accounts, and her figures."""
     tables = await owner.fetch(
-        "SELECT table_name AS name FROM information_schema.columns WHERE column_name = 'account_id' AND table_schema = 'public'"
+        "SELECT table_name AS name, column_name AS whose FROM information_schema.columns "
+        "WHERE column_name IN ('account_id', 'owner_id') AND table_schema = 'public'"
     )
-    names = {table["name"] for table in tables} - HOUSEKEEPING
-    assert {"contact", "contact_group", "membership", "field", "consent_token", "consent_history", "access_token"} <= names
-    assert {"contact_import", "import_row", "import_chunk", "segment", "group_field", "push_token"} <= names
+    names = {table["name"]: table["whose"] for table in tables if table["name"] not in HOUSEKEEPING}
+    assert {"contact", "contact_group", "membership", "field", "consent_token", "consent_history", "access_token"} <= set(names)
+    assert {"contact_import", "import_row", "import_chunk", "segment", "group_field", "push_token"} <= set(names)
     rows = {
-        name: sorted(map(str, await owner.fetch(f"SELECT * FROM {name} WHERE account_id = $1", alice.account))) for name in sorted(names)
+        name: sorted(map(str, await owner.fetch(f"SELECT * FROM {name} WHERE {names[name]} = $1", alice.account))) for name in sorted(names)
     }
     filled = ("contact", "membership", "field", "consent_history", "contact_import", "import_row", "import_chunk")
     assert all(rows[name] for name in (*filled, "segment", "group_field", "push_token"))
+    assert all(rows[name] for name in OF_CHANNELS)
     groups = await alice.get("groups", params={"includeHidden": "true"})
     return rows | {"account": str(await owner.fetch("SELECT * FROM account WHERE id = $1", alice.account)), "groups": groups.json()}
 

@@ -56,9 +56,7 @@ async def shown(db: Database, account: AccountId, of: Template, code: str = "en_
     """What the operator's work queue shows of it."""
     id = channels.language_of(of, code).id
     item = next(item for item in await channels.items(db, account, None) if (item.kind, item.entity_id) == (Kind.TEMPLATE_LANGUAGE, id))
-    provider = (await queue_view.get(db, item.id, ids.now())).provider
-    assert provider is not None
-    return provider
+    return (await queue_view.get(db, item.id, ids.now())).provider or Provider(None, None, None, None)
 
 
 async def submit(meta: Meta, db: Database) -> int:

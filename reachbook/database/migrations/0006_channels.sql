@@ -109,6 +109,8 @@ CREATE TABLE channel_request (
 );
 CREATE UNIQUE INDEX channel_request_pending ON channel_request (account_id, channel_type_id) WHERE state = 'pending';
 
+CREATE INDEX channel_request_by_id ON channel_request (id);   -- the operator names a request, not its account
+
 CREATE TABLE channel (
     account_id         uuid NOT NULL,
     id                 uuid NOT NULL,
@@ -352,6 +354,7 @@ CREATE TABLE work_item (
     CHECK ((state = 'pending') = (decided_at IS NULL))
 );
 CREATE INDEX work_item_queue ON work_item (state, id);
+CREATE INDEX work_item_by_id ON work_item (id);                -- the operator names an item, not its account
 CREATE UNIQUE INDEX work_item_pending ON work_item (account_id, kind, entity_id) WHERE state = 'pending';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON channel_type, channel_category, number_type, whatsapp_language, template_category, phone_number,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Response, Router
+from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Operation, RequestBody
 from litestar.params import QueryParameter
@@ -17,6 +18,10 @@ from reachbook.http.refusals import DOCUMENTED
 Skip = Annotated[int | None, QueryParameter(name="skip", description="Rows to leave out at the start.")]
 Take = Annotated[int | None, QueryParameter(name="take", description="Rows to answer; 1,000 unless given, 10,000 at most.")]
 OfAccount = Annotated[UUID | None, QueryParameter(name="accountId", description="Only of this account.")]
+
+
+# Tokens and one-time passwords are among the answers, and a cache on the way knows nothing of X-CM-PRODUCTTOKEN.
+UNCACHED = ResponseHeader(name="Cache-Control", value="no-store", documentation_only=False)
 
 
 @dataclass
@@ -39,4 +44,4 @@ def router(base: str, guard: Any, module: Mapping[str, Any]) -> Router:
     handlers = [value for value in module.values() if isinstance(value, HTTPRouteHandler)]
     for handler in handlers:
         handler.responses = DOCUMENTED | dict[int, Any](handler.responses or {})
-    return Router(base, route_handlers=handlers, guards=[guard])
+    return Router(base, route_handlers=handlers, guards=[guard], response_headers=[UNCACHED])
