@@ -1,5 +1,6 @@
 """Keyword claims: which words, whose they are, how they rest, and what `verify` says of them."""
 
+import asyncio
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -353,6 +354,21 @@ async def test_a_claim_is_cancelled_once(db: Pool, account: AccountId, shared: s
 async def cancelled_at(db: Pool, made: Claim) -> datetime:
     """When it was."""
     return await db.fetchval("SELECT cancelled_at FROM keyword_claim WHERE id = $1", made.id)
+
+
+BLOCKED = "SELECT EXISTS (SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT granted AND datname = current_database())"
+
+
+async def test_a_number_is_whose_it_is_until_the_claim_is_made(db: Pool, account: AccountId, type: NumberType, shared: str) -> None:
+    own = await rent(db, account, type)
+    for number, take in ((own, numbers.give_back(db, account, own, NOW)), (shared, numbers.withdraw(db, shared, NOW))):
+        async with db.transaction() as tx:
+            await numbers.hold(tx, account, number)
+            taking = asyncio.ensure_future(take)
+            while not await db.fetchval(BLOCKED):
+                assert not taking.done(), "who takes it away waits"
+                await asyncio.sleep(0.01)
+        await taking
 
 
 async def test_claims_race_with_giving_back(db: Pool, account: AccountId, bob: AccountId, type: NumberType) -> None:

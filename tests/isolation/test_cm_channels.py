@@ -13,6 +13,7 @@ from tests.isolation.channels import BASE, KEYWORD, objects
 from tests.isolation.world import Request, World, everything_of, told
 from tests.support import Client
 
+
 def asked(account: object, method: str, path: str, query: dict[str, Any] | None = None, json: Any = None) -> Request:
     """Below an account."""
     return Request(method, f"{BASE.format(accountId=account)}/{path}", query or {}, json)

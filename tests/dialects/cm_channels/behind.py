@@ -1,4 +1,4 @@
-"""What happens behind CM Channels' wire in golden cases (`{"act": [name, …]}`): the operator's stock, catalogues and decisions, through core."""
+"""What happens behind CM Channels' wire in golden cases (`{"act": [name, …]}`), through core: the operator's stock and decisions."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -169,7 +169,9 @@ class Behind:
     async def endpoint(self, id: str, what: str) -> Mapping[str, str]:
         """What sends to it notes that it is failing, or disables it."""
         column = {"fails": "failing_since", "is disabled": "disabled_at"}[what]
-        await self.db.execute(f"UPDATE channel_endpoint SET {column} = $3 WHERE account_id = $1 AND id = $2", self.account, UUID(id), ids.now())
+        await self.db.execute(
+            f"UPDATE channel_endpoint SET {column} = $3 WHERE account_id = $1 AND id = $2", self.account, UUID(id), ids.now()
+        )
         return {}
 
 
