@@ -90,7 +90,7 @@ class Template(msgspec.Struct, frozen=True):
     @property
     def is_pending(self) -> bool:
         """Not yet approved, rejected or cancelled."""
-        return not self.is_active and self.rejected is None and self.cancelled_at is None
+        return not self.has("active", "suspended") and self.rejected is None and self.cancelled_at is None
 
     @property
     def fulfilled_at(self) -> datetime | None:
