@@ -488,7 +488,7 @@ class Desk(RuleBasedStateMachine):
             assert template.is_active == one.has("active")
             assert template.is_incomplete == (one.has("draft") or not one.languages)
             is_rejected = one.has("rejected") and not one.has("active", "validating")
-            assert template.is_pending == (not one.is_cancelled and not one.has("active") and not is_rejected)
+            assert template.is_pending == (not one.is_cancelled and not one.has("active", "suspended") and not is_rejected)
             self.moved("language", {each.id: each.state for each in template.languages}, LANGUAGE)
 
     def moved(self, kind: str, found: dict[Any, str], machine: Machine) -> None:
