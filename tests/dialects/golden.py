@@ -40,6 +40,8 @@ CONTACT_ID = re.compile(r"\b[0-9a-f]{16}-[0-9a-f]{16}\b")
 LIST_ID = re.compile(r"\b(?:3[7-9]|[4-8]\d)\d{17}\b")
 """Of lists that are made now: those in the document are older."""
 
+FORMS = ((UUID, "uuid"), (CONTACT_ID, "contact_id"), (LIST_ID, "list_id"), (INSTANT, "instant"))
+
 AT_WORK = ("previewing", "running", "undoing")
 
 COMPANIES = ("company", "other_company")
@@ -93,12 +95,14 @@ def filled(value: Any, variables: dict[str, str]) -> Any:
 def bared(value: Any, variables: dict[str, str]) -> Any:
     """An answer without what differs from run to run."""
     if isinstance(value, str):
-        for name, text in sorted(variables.items(), key=lambda variable: -len(variable[1])):
-            if text and name not in UNTOLD:
-                value = value.replace(text, "{" + name + "}")
-        for pattern, name in ((UUID, "uuid"), (CONTACT_ID, "contact_id"), (LIST_ID, "list_id"), (INSTANT, "instant")):
-            value = pattern.sub("{" + name + "}", value)
-        return value
+        told = sorted(((text, name) for name, text in variables.items() if text and name not in UNTOLD), key=lambda pair: -len(pair[0]))
+        # In one pass from the left, and small numbers whole: a kept "17" is no part of the instant 17:28.
+        names = dict(reversed(told))
+        ours = "|".join(rf"(?<!\d){text}(?!\d)" if text.isdecimal() and len(text) < 5 else re.escape(text) for text, _ in told) or "(?!)"
+        forms = "|".join(f"(?P<{name}>{pattern.pattern})" for pattern, name in FORMS)
+        return re.sub(
+            f"(?P<ours>{ours})|{forms}", lambda found: "{" + (names[found[0]] if found["ours"] else str(found.lastgroup)) + "}", value
+        )
     if isinstance(value, int):
         return next(("{" + name + "}" for name in COMPANIES if str(value) == variables.get(name)), value)
     if isinstance(value, list):
