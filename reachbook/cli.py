@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Annotated, Literal, NoReturn
@@ -32,9 +32,7 @@ from reachbook.database.migrate import migrate as bring_up_to_date
 from reachbook.database.queries import Database
 from reachbook.files.writing import into
 from reachbook.settings import Settings, SettingsError
-from reachbook.workers import runner
 from reachbook.workers.retention import pass_over
-from reachbook.workers.runner import Job
 
 app = App(name="reachbook", help="The address book, consent ledger and channel desk for business messaging.", version=__version__)
 account_app = App(name="account", help="Accounts: who the address books belong to.")
@@ -141,6 +139,9 @@ async def _is_good(db: Database, token: str | None) -> bool:
 @app.command
 def worker(*, data: Data = None) -> None:
     """Run the background workers apart from the server (with REACHBOOK_WORKERS=false there)."""
+    # Here, because no other command needs HTTP and mail clients and all would wait for them.
+    from reachbook import working
+
     settings = load(data)
     log.configure(settings.log_level, settings.log_format)
     parent = os.getppid()
@@ -150,25 +151,11 @@ def worker(*, data: Data = None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         watching = asyncio.create_task(_stop_with_parent(parent, stopping))
-        async with _jobs(settings) as jobs:
-            await runner.run(db, stopping, jobs)
+        await working.run(db, settings, stopping)
         watching.cancel()
 
     with located(settings) as location:
-        run(location, settings, work)
-
-
-@contextlib.asynccontextmanager
-async def _jobs(settings: Settings) -> AsyncGenerator[list[Job]]:
-    if settings.meta_token is None:
-        yield runner.JOBS
-        return
-    # Here, because no other command needs an HTTP client and all would wait for it.
-    from reachbook.providers import meta, outbound
-    from reachbook.workers import provider
-
-    async with outbound.open_client() as client:
-        yield [*runner.JOBS, *provider.jobs(meta.Meta(client, settings.meta_graph_url, settings.meta_token))]
+        run(location, settings, work, most=settings.database_connections)
 
 
 async def _stop_with_parent(parent: int, stopping: asyncio.Event) -> None:
@@ -424,19 +411,25 @@ def create_token(
     scope: Annotated[list[str] | None, Parameter(negative="")] = None,
     value: str | None = None,
     expires: datetime | None = None,
+    country: str | None = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a token and show it, once. An account's token has the scopes read and write unless --scope says less.
 
     Operator and gateway tokens belong to no account: --scope operator or --scope gateway without --account. A token brought along from
-    the vendor is registered with --value. --expires takes an instant, 2027-01-31T12:00:00 (UTC).
+    the vendor is registered with --value. --expires takes an instant, 2027-01-31T12:00:00 (UTC). --country is where a gateway's short
+    codes are dialled (NL, FR, …).
     """
     id = ids.new_id()
     scopes = scope or (list(tokens.ACCOUNT_SCOPES) if account else [])
     owner = AccountId(account) if account else None
     until = expires and (expires if expires.tzinfo else expires.replace(tzinfo=ids.UTC))
-    token = call(data, lambda db: tokens.create(db, owner, id, name=name, scopes=scopes, now=ids.now(), expires_at=until, value=value))
+
+    async def make(db: Database) -> str:
+        return await tokens.create(db, owner, id, name=name, scopes=scopes, now=ids.now(), expires_at=until, value=value, country=country)
+
+    token = call(data, make)
     if as_json:
         answer({"id": id, "token": token})
         return

@@ -40,20 +40,20 @@ def located(settings: Settings) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def _connected(location: Location, settings: Settings) -> AsyncGenerator[Database]:
+async def _connected(location: Location, settings: Settings, most: int) -> AsyncGenerator[Database]:
     await migrate(location.owner_url)
-    db = await open_pool(location.app_url, most=4, statement_seconds=settings.statement_seconds, role=location.app_role)
+    db = await open_pool(location.app_url, most=most, statement_seconds=settings.statement_seconds, role=location.app_role)
     try:
         yield db
     finally:
         await db.close()
 
 
-def run(location: Location, settings: Settings, work: Callable[[Database], Awaitable[Any]]) -> Any:
-    """Work on the database, its schema up to date, to the end; answers what the work does."""
+def run(location: Location, settings: Settings, work: Callable[[Database], Awaitable[Any]], most: int = 4) -> Any:
+    """Work on the database, its schema up to date, to the end, by `most` connections; answers what the work does."""
 
     async def connected() -> Any:
-        async with _connected(location, settings) as db:
+        async with _connected(location, settings, most) as db:
             return await work(db)
 
     return asyncio.run(connected())

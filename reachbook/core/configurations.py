@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from reachbook.core import channels, email, endpoint_urls
+from reachbook.core import channels, deliveries, email, endpoint_secrets, endpoint_urls
 from reachbook.core.endpoint_urls import Networks
 from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError
 from reachbook.core.ids import AccountId, new_id
@@ -136,7 +136,9 @@ async def add(
         elif len(held.endpoints) >= rule.most:
             most = "an endpoint already" if rule.most == 1 else f"{rule.most} endpoints or addresses, the most that it can have"
             raise ConflictError(f"The configuration has {most}.")
-        await tx.execute(INSERT_ENDPOINT, account, new_id(), held.id, method, target, form, new_id(), now)
+        id = new_id()
+        await tx.execute(INSERT_ENDPOINT, account, id, held.id, method, target, form, new_id(), now)
+        await endpoint_secrets.make(tx, account, id, now)
         await tx.execute(TOUCH, account, held.id, not held.endpoints, now)
         return await get(tx, account, channel, held.id)
 
@@ -151,11 +153,15 @@ WHERE account_id = $1 AND id = $2
 async def update(
     db: Database, account: AccountId, channel: UUID, kind: str, id: UUID, draft: Draft, *, allowed: Networks, now: datetime
 ) -> Configuration:
-    """Change an endpoint; one that had been disabled for its failures gets another chance. Raises NotFoundError, InvalidError."""
+    """Change an endpoint; one that rests or was disabled for its failures gets another chance at once.
+
+    Raises NotFoundError, InvalidError.
+    """
     async with db.transaction() as tx:
         held = await _held(tx, account, channel, kind)
         method, target, form = _checked(RULES[kind], draft, _of(held, id), allowed)
         await tx.execute(UPDATE_ENDPOINT, account, id, method, target, form, now)
+        await tx.execute(deliveries.WAKE, id)
         await tx.execute(TOUCH, account, held.id, False, now)
         return await get(tx, account, channel, held.id)
 

@@ -45,6 +45,12 @@ REQUESTS = """
 SELECT kind, count(*)::float8 AS items, extract(epoch FROM now() - min(created_at))::float8 AS oldest FROM work_item WHERE state = 'pending'
 GROUP BY kind
 """
+DELIVERIES = """
+SELECT count(*), coalesce(greatest(0, extract(epoch FROM now() - min(next_at))), 0),
+    coalesce(greatest(0, extract(epoch FROM now() - min(created_at))), 0)
+FROM delivery WHERE next_at IS NOT NULL
+"""
+ATTEMPTS = "SELECT outcome, sum(amount)::float8 AS attempts FROM delivery_count GROUP BY outcome"
 NUMBERS = "SELECT state, count(*)::float8 AS numbers FROM phone_number GROUP BY state"
 RETENTION = "SELECT reason, sum(contacts)::float8 AS contacts FROM retention_count GROUP BY reason"
 
@@ -57,6 +63,9 @@ async def read(db: Queries) -> list[Figure]:
     statistics = await db.fetchrow(STATISTICS)
     provider = await db.fetchrow(PROVIDER)
     assert provider is not None  # noqa: S101
+    deliveries = await db.fetchrow(DELIVERIES)
+    assert deliveries is not None  # noqa: S101
+    waiting, overdue_delivery, oldest_delivery = (float(value) for value in deliveries.values())
     assert statistics is not None  # noqa: S101
     assert totals is not None  # noqa: S101 - aggregates always answer a row
     assert indexing is not None  # noqa: S101
@@ -64,6 +73,7 @@ async def read(db: Queries) -> list[Figure]:
     accounts, groups, contacts = (float(value) for value in totals.values())
     queues = {("indexing",): list(indexing.values()), ("imports",): list(imports.values())}
     queues |= {("statistics",): list(statistics.values()), ("provider",): list(provider.values())}
+    queues[("deliveries",)] = [waiting, overdue_delivery]
     depth: dict[Sequence[str], float] = {queue: float(values[0]) for queue, values in queues.items()}
     overdue: dict[Sequence[str], float] = {queue: float(values[1]) for queue, values in queues.items()}
     ledger: dict[Sequence[str], float] = {
@@ -73,6 +83,8 @@ async def read(db: Queries) -> list[Figure]:
     requests = await db.fetch(REQUESTS)
     pending: dict[Sequence[str], float] = {(row["kind"],): row["items"] for row in requests}
     oldest: dict[Sequence[str], float] = {(row["kind"],): row["oldest"] for row in requests}
+    attempts: dict[Sequence[str], float] = {(row["outcome"],): row["attempts"] for row in await db.fetch(ATTEMPTS)}
+    oldest_one: dict[Sequence[str], float] = {(): oldest_delivery}
     stock: dict[Sequence[str], float] = {(row["state"],): row["numbers"] for row in await db.fetch(NUMBERS)}
     return [
         Figure("reachbook_accounts", "Accounts.", (), {(): accounts}),
@@ -80,6 +92,10 @@ async def read(db: Queries) -> list[Figure]:
         Figure("reachbook_contacts", "Contacts.", (), {(): contacts}),
         Figure("reachbook_consent_tokens", "Tokens of the consent ledger by type and state.", ("type", "state"), ledger),
         Figure("reachbook_retention_removed_contacts", "Contacts that retention has taken out of lists, ever.", ("reason",), removed),
+        Figure(
+            "reachbook_delivery_attempts", "Attempts to deliver by how they ended: delivered, retrying, failed.", ("outcome",), attempts
+        ),
+        Figure("reachbook_delivery_oldest_seconds", "Age of the oldest delivery that is neither delivered nor given up.", (), oldest_one),
         Figure("reachbook_requests_pending", "What waits for the operator's decision.", ("kind",), pending),
         Figure("reachbook_requests_oldest_seconds", "How long the oldest of that waits.", ("kind",), oldest),
         Figure("reachbook_phone_numbers", "Phone numbers by state.", ("state",), stock),

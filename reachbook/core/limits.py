@@ -57,3 +57,12 @@ CODES_AN_HOUR = 5
 
 PROVIDER_ATTEMPTS_SECONDS = (30, 120, 600, 3_600)  # after a failed submission; the last one from then on
 PROVIDER_POLL_SECONDS = 900  # between two looks at all templates of a business account
+
+REFERENCE_DAYS = 90  # a message that was taken is known again
+UNROUTED_DAYS = 90  # messages that belong to nobody are kept
+MESSAGE_DAYS = 400  # the messaging log is kept
+DELIVERY_DAYS = 90  # what became of a delivery is kept, and how long it can be replayed
+PURGED_ROWS = 5_000  # that one transaction forgets
+ANSWER_BYTES = 1_000  # of an endpoint's answer are kept
+MESSAGE_LENGTH = 10_000  # characters of an inbound text
+CONSENT_WORDS = 200  # an account's own

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from reachbook.core import phone
 from reachbook.core.errors import ConflictError, NotFoundError, UnauthenticatedError, invalid
 from reachbook.core.ids import AccountId, new_id
 from reachbook.core.limits import NAME_LENGTH
@@ -28,7 +29,7 @@ ACCESS_SECONDS = 3_600
 class Token(msgspec.Struct, frozen=True):
     """A token without its value. `account` is None for operator and gateway tokens.
 
-    An access token has the id of the one that it was issued for.
+    An access token has the id of the one that it was issued for. `country` is where a gateway's short codes are dialled.
     """
 
     id: UUID
@@ -38,12 +39,13 @@ class Token(msgspec.Struct, frozen=True):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    country: str | None = None
 
 
-COLUMNS = "coalesce(parent_id, id) AS id, account_id, name, scopes, created_at, expires_at, revoked_at"
+COLUMNS = "coalesce(parent_id, id) AS id, account_id, name, scopes, created_at, expires_at, revoked_at, country"
 CREATE = """
-INSERT INTO access_token (hash, id, account_id, name, scopes, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id
+INSERT INTO access_token (hash, id, account_id, name, scopes, created_at, expires_at, country)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING id
 """
 
 
@@ -57,8 +59,9 @@ async def create(
     now: datetime,
     expires_at: datetime | None = None,
     value: str | None = None,
+    country: str | None = None,
 ) -> str:
-    """A new token; answers its value, which is nowhere else.
+    """A new token; answers its value, which is nowhere else. `country` is where a gateway's short codes are dialled (ISO 3166-1 alpha-2).
 
     Raises InvalidError for scopes that don't fit, ConflictError for a value or id that exists, NotFoundError for an unknown account.
     """
@@ -69,8 +72,11 @@ async def create(
         raise invalid("value", f"must be at least {SHORTEST_OWN_VALUE} printable ASCII characters without blanks around them")
     if account is not None:
         await _refuse_unknown(db, account)
+    known = phone.region(country) if country else None
+    if country and (known is None or "gateway" not in scopes):
+        raise invalid("country", "is a gateway's: an ISO 3166-1 alpha-2 code such as NL, with the scope gateway")
     token = value or secrets.token_urlsafe(32)
-    if await db.fetchval(CREATE, _hash(token), id, account, name, sorted(set(scopes)), now, expires_at) is None:
+    if await db.fetchval(CREATE, _hash(token), id, account, name, sorted(set(scopes)), now, expires_at, known) is None:
         raise ConflictError("This token value or id is registered already.")
     return token
 
@@ -206,4 +212,4 @@ def _hash(value: str) -> bytes:
 def _token(row: Record) -> Token:
     account = AccountId(row["account_id"]) if row["account_id"] else None
     instants = (row["created_at"], row["expires_at"], row["revoked_at"])
-    return Token(row["id"], account, row["name"], frozenset(row["scopes"]), *instants)
+    return Token(row["id"], account, row["name"], frozenset(row["scopes"]), *instants, row["country"])

@@ -7,11 +7,12 @@ A file holds a list of cases, a case a list of steps that share variables. A ste
      "keep": {"group": "id"}, "status": 201, "answer_headers": {…}, "answer": … or "text": "…"}
 
 `request` is relative to the account's base unless it starts with `/` or is a whole address; `as` is alice (the default, but in the
-operator's own API), bob, reader (Alice's account, scope read), expired, operator, or nobody. `{name}` stands for a variable: `{account}`,
-`{token}`, `{token_id}`, `{basic}` (both, as Basic has them), `{company}` (the account on Devino's wire), and what earlier steps kept
-(`keep`: name → path in the answer, `0.id`). In queries and forms a list is a name that comes again. A step with `"until": "over"` is
-repeated while its answer says that somebody is at work. In answers ids that are no variable are `{uuid}`, Devino's `{contact_id}` and
-`{list_id}`, instants `{instant}`, and what Retry-After says `{seconds}`; what a case itself dates is of years before 2026, and stays.
+operator's own API), bob, reader (Alice's account, scope read), expired, operator, gateway, or nobody. `{name}` stands for a variable:
+`{account}`, `{token}`, `{token_id}`, `{basic}` (both, as Basic has them), `{company}` (the account on Devino's wire), and what earlier
+steps kept (`keep`: name → path in the answer, `0.id`). In queries and forms a list is a name that comes again. A step with `"until":
+"over"` is repeated while its answer says that somebody is at work. In answers ids that are no variable are `{uuid}`, Devino's
+`{contact_id}` and `{list_id}`, instants `{instant}`, and what Retry-After says `{seconds}`; what a case itself dates is of years before
+2026, and stays.
 Where an answer has what other tests made too, `at` is the path of the part to compare, and `among` instead of `answer` what it must have,
 besides anything else. `pytest --update` writes the answers anew, but not what is `among`.
 
@@ -212,7 +213,9 @@ async def callers(alice: Client, bob: Client, db: Pool) -> dict[str, str | None]
     passed = now - timedelta(seconds=1)
     expired = await tokens.create(db, alice.account, ids.new_id(), name="old", scopes=["read"], now=now, expires_at=passed)
     operator = await tokens.create(db, None, ids.new_id(), name="operator", scopes=["operator"], now=now)
-    return {"alice": alice.token, "bob": bob.token, "nobody": None, "reader": reader, "expired": expired, "operator": operator}
+    gateway = await tokens.create(db, None, ids.new_id(), name="gateway", scopes=["gateway"], now=now)
+    installation = {"operator": operator, "gateway": gateway}
+    return {"alice": alice.token, "bob": bob.token, "nobody": None, "reader": reader, "expired": expired, **installation}
 
 
 Header = tuple[str, str]

@@ -16,7 +16,7 @@ PREFIXES = (f"{BASE}/",)
 REFERENCE = f"{BASE}/reference"
 ABOUT = dialect.About(
     "Reachbook for gateways",
-    "What gateways and mail systems tell: bounces and complaints. A token of scope gateway goes into Authorization: Bearer.",
+    "What gateways and mail systems tell: messages, events, bounces, complaints. A token of scope gateway goes into Authorization: Bearer.",
     REFERENCE,
     "bearer",
     SecurityScheme(type="http", scheme="bearer"),

@@ -1,7 +1,7 @@
 """The objects of the gateway's API, in camelCase."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +12,18 @@ from reachbook.core.bounces import Bounce, Kind
 from reachbook.core.errors import Fault, InvalidError
 from reachbook.core.ids import AccountId
 
-CORE_NAMES = {"kind": "type", "at": "timeUtc", "account": "accountId", "account_id": "accountId", "time_utc": "timeUtc"}
+CORE_NAMES = {
+    "kind": "type",
+    "at": "timeUtc",
+    "time_utc": "timeUtc",
+    "account": "accountId",
+    "account_id": "accountId",
+    "sender": "from",
+    "receiver": "to",
+    "message_context": "messageContext",
+    "media_uri": "mediaUri",
+    "content_type": "contentType",
+}
 
 KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("hard", "hardbounce", "hardbounced", "permanent", "bounce"), Kind.HARD),
@@ -50,7 +61,7 @@ def bounces(rows: Sequence[BounceIn | list[Fault]]) -> dict[AccountId, list[tupl
             faults += row
             continue
         before = len(faults)
-        account, at = _uuid(row.account_id), _instant(row.time_utc)
+        account, at = _uuid(row.account_id), instant(row.time_utc)
         kind = KINDS.get("".join(letter for letter in row.type.lower() if letter.isalpha()))
         if account is None:
             faults.append(Fault((index, "account"), "is not a GUID"))
@@ -73,11 +84,16 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _instant(text: str | None) -> datetime | None:
+def instant(text: str | None) -> datetime | None:
+    """An instant as gateways write it, UTC unless it says otherwise; None for none, and for what is none.
+
+    The last year that there can be is none either: it can't be told in every zone.
+    """
     if not text:
         return None
     try:
         given = datetime.fromisoformat(text.strip())
-    except ValueError:
+        at = given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+    return at if at.year < MAXYEAR else None

@@ -10,7 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from reachbook.core import channel_requests, charges, ids, numbers, profiles, queue_view
+from reachbook.core import channel_requests, charges, ids, messages, numbers, profiles, queue_view
 from reachbook.core.errors import Fault, invalid
 from reachbook.dialects.operator import parameters, wire
 from reachbook.dialects.operator.parameters import OfAccount, OptionalBody, Skip, Take, listed_out
@@ -28,8 +28,10 @@ from reachbook.dialects.operator.wire import (
     ProfileOut,
     ProviderIn,
     RejectionIn,
+    UnroutedOut,
 )
 from reachbook.http.body import one, one_or_many
+from reachbook.http.instants import instant_in
 from reachbook.http.json import Alone
 from reachbook.http.paging import page
 from reachbook.http.refusals import BODY_NAME, ONE_OR_MANY
@@ -39,6 +41,23 @@ from reachbook.http.spelling import value_in_path
 NUMBERS, REQUESTS, REQUEST = "/phonenumbers", "/requests", "/requests/{requestId:str}"
 WHATSAPP = "/whatsapp/{channelRequestId:str}"
 PROFILES = f"{WHATSAPP}/profiles"
+
+
+# --- messages that belong to nobody
+
+
+@get("/unrouted", summary="Lists messages that belong to no account.", tags=["Inbound"])
+async def list_unrouted(
+    request: AppRequest,
+    channel: Annotated[str | None, QueryParameter(name="channel", description="SMS, WhatsApp, …")] = None,
+    since: Annotated[str | None, QueryParameter(name="since", description="Received at this instant or later.")] = None,
+    skip: Skip = None,
+    take: Take = None,
+) -> Response[list[UnroutedOut]]:
+    """`[{"id", "reference", "channel", "from", "to", "message", "receivedOnUtc", "reason"}]`, the newest first."""
+    asked = page(skip, take)
+    listed = await messages.list_unrouted(request.db, asked, channel=channel, since=instant_in(since, "since"))
+    return listed_out(asked, listed, wire.unrouted_out)
 
 
 # --- stock

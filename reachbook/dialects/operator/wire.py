@@ -15,6 +15,7 @@ from reachbook.core.channel_requests import BusinessAccount
 from reachbook.core.charges import Bill
 from reachbook.core.errors import Fault, InvalidError, invalid
 from reachbook.core.ids import AccountId
+from reachbook.core.messages import Logged
 from reachbook.core.numbers import Draft as StockDraft
 from reachbook.core.numbers import Number
 from reachbook.core.profiles import Draft as ProfileDraft
@@ -572,3 +573,26 @@ def bill_out(bill: Bill) -> BillOut:
     """As it is listed."""
     lines = [LineOut(cast("Any", line.kind), line.entity_id, line.description, number(line.amount)) for line in bill.lines]
     return BillOut(bill.account, bill.account_name, bill.currency, number(bill.total), lines)
+
+
+# --- messages that belong to nobody
+
+
+class UnroutedOut(Outgoing):
+    """A message; `from`, `to` and `message` as received, an event with `event` instead."""
+
+    id: UUID
+    reference: str
+    channel: str
+    received_on_utc: Instant
+    reason: Annotated[str, Meta(description="Why it belongs to nobody.")]
+    sender: Any = msgspec.field(name="from", default=None)
+    receiver: Any = msgspec.field(name="to", default=None)
+    message: Any = None
+    event: Any = None
+
+
+def unrouted_out(one: Logged) -> UnroutedOut:
+    """As it was received."""
+    parts = (one.given.get(name) for name in ("from", "to", "message", "event"))
+    return UnroutedOut(one.id, one.reference, one.channel, instant(one.received_at), one.reason or "", *parts)
