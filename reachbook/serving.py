@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Generator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from reachbook.settings import Settings, SettingsError, processes
+
+RESTART_SECONDS = 2.0  # until a worker that has ended is followed by another
 
 
 def check_port(host: str, port: int) -> None:
@@ -56,13 +59,31 @@ def run(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def _worker(settings: Settings) -> Generator[None]:
+    """The worker, and another one if it is killed: nobody would see that messages wait."""
+    environment = dict(os.environ)  # what is set later is for web processes
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-m", "reachbook", "worker"], env=environment)
+
     if not settings.workers:
         yield
         return
-    worker = subprocess.Popen([sys.executable, "-m", "reachbook", "worker"])
+    lock, stopping = threading.Lock(), threading.Event()
+    worker = start()
+
+    def watch() -> None:
+        nonlocal worker
+        while worker.wait() != 0 and not stopping.wait(RESTART_SECONDS):
+            with lock:
+                if not stopping.is_set():
+                    worker = start()
+
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
+        with lock:
+            stopping.set()
         worker.send_signal(signal.SIGTERM)
         try:
             worker.wait(settings.stop_seconds)

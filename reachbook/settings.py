@@ -40,6 +40,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     soft_bounce_days: Count = 5
     public_url: Annotated[str, Meta(pattern="^https?://")] | None = None
     delivery_allow: str = ""
+    delivery_retry_seconds: Annotated[str, Meta(pattern=r"^\s*\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*\s*$")] = "5,30,120,300"
+    delivery_days: Annotated[float, Meta(gt=0, le=365)] = 30.0
+    delivery_timeout_seconds: Seconds = 15.0
+    delivery_disable_days: Annotated[float, Meta(gt=0, le=365)] = 5.0
+    smtp_url: Annotated[str, Meta(pattern=r"^smtps?://[^\s]+$")] | None = None
+    mail_from: str = "reachbook@localhost"
     otp_url: Url | None = None
     meta_graph_url: Url = "https://graph.facebook.com/v23.0"
     meta_token: str | None = None
@@ -47,6 +53,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     meta_verify_token: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
+
+    def retry_seconds(self) -> list[float]:
+        """The pauses before the next attempts of a delivery; the last one from then on."""
+        return [float(part) for part in self.delivery_retry_seconds.split(",")]
 
 
 HELP: dict[str, str] = {
@@ -67,6 +77,13 @@ HELP: dict[str, str] = {
     "public_url": "Where clients reach this server, https://reachbook.example.com, for addresses in answers. Without it, where the request "
     "says that it came to.",
     "delivery_allow": "Networks, comma-separated (10.0.0.0/8, ::1), that endpoints may be in though they are private or loopback.",
+    "delivery_retry_seconds": "Pauses between the attempts of a delivery, in seconds; the last one from then on.",
+    "delivery_days": "How long a delivery is tried again until it is given up.",
+    "delivery_timeout_seconds": "How long an endpoint may take to answer.",
+    "delivery_disable_days": "How long an endpoint may fail until it is disabled.",
+    "smtp_url": "Mail server for inbound messages by mail, smtp://user:password@host:port; smtps:// for TLS from the first byte. "
+    "STARTTLS is used where it is offered.",
+    "mail_from": "Sender of these mails.",
     "otp_url": "Where one-time passwords are posted as JSON for a gateway of yours to send. Without it the operator passes them on.",
     "meta_graph_url": "Meta's Graph API with its version.",
     "meta_token": "Access token of a system user at Meta. With it WhatsApp templates go to Meta, and Meta verifies phone numbers it knows.",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import structlog
@@ -9,16 +10,20 @@ import structlog
 from reachbook.core import (
     bounces,
     counts,
+    delivery_work,
     idempotency,
     ids,
     imports,
+    inbound,
     indexing,
     keywords,
+    messages,
     numbers,
     statistics_days,
     statistics_folder,
     tokens,
 )
+from reachbook.core.limits import DELIVERY_DAYS, MESSAGE_DAYS, PURGED_ROWS, REFERENCE_DAYS, UNROUTED_DAYS
 from reachbook.database.errors import UnavailableError
 from reachbook.database.queries import Database
 from reachbook.workers.imports import IMPORTS_AT_ONCE, sweep, work_on_next
@@ -68,7 +73,16 @@ async def purge(db: Database, _: asyncio.Event) -> int:
     await tokens.purge(db, ids.now())
     await bounces.purge(db, ids.now())
     await keywords.purge(db, ids.now())
-    return 0
+    return await purge_inbound(db, ids.now())
+
+
+async def purge_inbound(db: Database, now: datetime) -> int:
+    """The same of what came in, a share at a time; answers how much there was."""
+    await inbound.purge(db, now - timedelta(days=REFERENCE_DAYS))
+    ages = (now - timedelta(days=MESSAGE_DAYS), now - timedelta(days=UNROUTED_DAYS))
+    messages_gone = await messages.purge(db, *ages, PURGED_ROWS)
+    deliveries_gone = await delivery_work.purge(db, now - timedelta(days=DELIVERY_DAYS), PURGED_ROWS)
+    return messages_gone + deliveries_gone
 
 
 async def hand_over_rested(db: Database, _: asyncio.Event) -> int:
