@@ -7,7 +7,7 @@ import pytest
 from reachbook.core import ids, segments
 from reachbook.core.imports import Options
 from reachbook.database.pool import Pool
-from tests.isolation import channels
+from tests.isolation import channels, inbound
 from tests.isolation.devino import objects
 from tests.isolation.world import EMAIL, OPTED_OUT, PHONE, World, indexed
 from tests.support import Client, worked_on
@@ -42,6 +42,8 @@ async def world(alice: Client, bob: Client, db: Pool) -> World:
     await indexed(db, alice.account)
     parameters["importId"] = str(done.id)
     of_channels = await channels.objects(db, alice.account)
+    came_in, said = await inbound.objects(db, alice.account, of_channels.parameters)
+    parameters |= came_in
     imported = [str(done.id), str(ready.id), "of hearts", "White Rabbit", "Hatter", "Unbirthday", "marmalade", "+31627100003"]
     read = [
         "Cats",
@@ -60,6 +62,6 @@ async def world(alice: Client, bob: Client, db: Pool) -> World:
     return World(
         parameters,
         str(ready.id),
-        {*read, *imported, *of_channels.secrets, EMAIL, PHONE, OPTED_OUT, "Off with her head", str(alice.account), alice.token},
+        {*read, *imported, *of_channels.secrets, *said, EMAIL, PHONE, OPTED_OUT, "Off with her head", str(alice.account), alice.token},
         of_channels,
     )

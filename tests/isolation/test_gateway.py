@@ -6,9 +6,12 @@ import pytest
 
 from reachbook.core import ids, tokens
 from reachbook.database.pool import Pool
+from tests.core.channels import number_type, rent
 from tests.isolation.walk import named, routes
 from tests.isolation.world import Request, World, everything_of, told
 from tests.support import Client
+
+SENDER = "+31612345678"
 
 
 async def of_scope(db: Pool, scope: str) -> str:
@@ -21,6 +24,8 @@ async def test_route_of_gateways(
     method: str, path: str, alice: Client, bob: Client, anonymous: httpx.AsyncClient, db: Pool, owner: asyncpg.Connection, world: World
 ) -> None:
     row = {"accountId": str(alice.account), "email": "hare@alice.example", "type": "hard"}
+    row |= {"from": {"number": SENDER}, "to": {"number": await rent(db, alice.account, await number_type(db))}, "channel": "SMS"}
+    row |= {"message": "550" if path.endswith("bounces") else {"text": "STOP"}, "event": "READ", "reference": "1"}
     asked = [Request(method, path, {}, body, is_bearer=is_bearer) for body in (row, [row]) for is_bearer in (True, False)]
     others = (None, "no such token", bob.token, alice.token, await of_scope(db, "operator"))
     before, of_bob = await everything_of(owner, alice), (await bob.get("optout")).json()
@@ -34,4 +39,5 @@ async def test_route_of_gateways(
     assert {answer.status_code for answer in answers} == {204 if method == "OPTIONS" else 202}
     assert not [secret for secret in world.secrets for answer in answers if secret in told(answer)]
     assert (await bob.get("optout")).json() == of_bob
-    assert (await alice.get("optout/email/hare@alice.example")).is_success is (method != "OPTIONS")
+    for name, token in (("bounces", "email/hare@alice.example"), ("messages", f"sms/{SENDER}")):
+        assert (await alice.get(f"optout/{token}")).is_success is (method != "OPTIONS" and path.endswith(name))

@@ -5,7 +5,7 @@ One that names a new kind of object, or belongs to no account, fails until this 
 
 from typing import Any
 
-from tests.isolation import channels
+from tests.isolation import channels, inbound
 from tests.isolation.world import OPTED_OUT, WORD, Request, World
 from tests.routes import CM_ADDRESSBOOK, CM_CHANNELS, DEVINO, DIGITALEO, GATEWAY, META, OPERATOR, OWN
 
@@ -18,7 +18,7 @@ GATEWAY_BASE = "/gateway/v1"
 META_BASE = "/meta/v1"
 OPERATOR_BASE = "/operator/v1"
 READING = ("GET", "HEAD", "OPTIONS")
-OBJECTS = ("groupId", "contactId", "fieldId", "importId", "segmentId", *channels.OBJECTS)
+OBJECTS = ("groupId", "contactId", "fieldId", "importId", "segmentId", "deliveryId", "endpointId", "reviewId", *channels.OBJECTS)
 OF_READY = ("/preview", "/start", "/cancel")
 """Routes whose import must not have been started yet."""
 WALKED = {"cm_addressbook": CM_ADDRESSBOOK, "devino": DEVINO, "digitaleo": DIGITALEO, "gateway": GATEWAY, "meta": META, "own": OWN}
@@ -91,6 +91,8 @@ def _own_requests(method: str, path: str, account: str, world: World) -> list[Re
     json = None if method in READING or is_upload else {"groupId": ours["groupId"], "groupName": "Taken"}
     if json is not None and "/segments" in path:
         json = {"groupId": ours["groupId"], "name": "Taken", "filter": {"attribute": "last_name", "operator": "LIKE", "value": WORD}}
+    if json is not None:
+        json = inbound.body(path) or json
     content = b"Phone\n+31627100005\n" if is_upload else None
     return [Request(method, url, query, json, content, is_bearer) for query in queries for is_bearer in (True, False)]
 

@@ -9,7 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from reachbook.core.errors import NotFoundError
 from reachbook.http.request import authenticate, authorise_account, token_of
 
-IDS = ("importId", "segmentId")
+IDS = ("importId", "segmentId", "deliveryId", "endpointId", "reviewId")
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

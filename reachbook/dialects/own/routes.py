@@ -12,9 +12,8 @@ from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
-from litestar import Response, Router, delete, get, post, put
+from litestar import Response, delete, get, post, put
 from litestar.datastructures import UploadFile
-from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Parameter, RequestBody, Schema
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -28,7 +27,6 @@ from reachbook.core.idempotency import LONGEST_KEY
 from reachbook.core.imports import Import
 from reachbook.core.limits import IMPORT_BYTES
 from reachbook.dialects.own import wire
-from reachbook.dialects.own.auth import guard
 from reachbook.dialects.own.wire import (
     ContactOut,
     CountOut,
@@ -45,7 +43,6 @@ from reachbook.dialects.own.wire import (
 from reachbook.http.body import one
 from reachbook.http.limits import UPLOAD
 from reachbook.http.paging import headers, page
-from reachbook.http.refusals import DOCUMENTED
 from reachbook.http.request import AppRequest
 from reachbook.http.streams import Streamed
 
@@ -471,11 +468,3 @@ class _File(Response[Any]):
     def to_asgi_response(self, *_: Any, **__: Any) -> Any:
         """What sends it."""
         return self.streamed
-
-
-def routers() -> list[Router]:
-    """Everything under an account."""
-    handlers = [value for value in globals().values() if isinstance(value, HTTPRouteHandler)]
-    for handler in handlers:
-        handler.responses = DOCUMENTED | dict(handler.responses or {})
-    return [Router("/v1/accounts/{accountId:str}", route_handlers=handlers, guards=[guard])]
