@@ -11,7 +11,19 @@ from rich.table import Table
 
 from bench.house import Row, open_house
 
-NAMES = ["bulk_upload", "batch_upload", "single_create", "filtered_dump", "search", "pages", "statistics", "segments", "channels", "files"]
+NAMES = [
+    "bulk_upload",
+    "batch_upload",
+    "single_create",
+    "filtered_dump",
+    "search",
+    "pages",
+    "statistics",
+    "segments",
+    "channels",
+    "inbound",
+    "files",
+]
 LATEST = Path(__file__).parent / "latest.json"
 
 

@@ -181,7 +181,7 @@ def _server(location: Location) -> Any:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REACHBOOK_")}
-    environment |= {"REACHBOOK_PORT": str(port), "REACHBOOK_LOG_LEVEL": "warning"}
+    environment |= {"REACHBOOK_PORT": str(port), "REACHBOOK_LOG_LEVEL": "warning", "REACHBOOK_DELIVERY_ALLOW": "127.0.0.0/8"}
     environment |= {"REACHBOOK_DATABASE_URL": location.app_url, "REACHBOOK_DATABASE_OWNER_URL": location.owner_url}
     process = subprocess.Popen([sys.executable, "-m", "reachbook", "serve"], env=environment, stdout=subprocess.DEVNULL)
     try:
