@@ -150,13 +150,17 @@ def values(message: Message) -> dict[str, str]:
     }
 
 
+RETURN = {"\r": "&#13;"}
+"""A reader of XML would take it for a line end."""
+
+
 def xml_message(message: Message) -> bytes:
     """`<MESSAGES><MSG>…`; a letter that XML can't hold is left out."""
     operator = quoteattr(UNWRITABLE.sub("", str(message.custom.get("operator") or "")))
     parts: list[str] = []
     for name, value in values(message).items():
         attribute = f" OPERATOR={operator}" if name == "SENDER" else ""
-        parts.append(f"<{name}{attribute}>{escape(UNWRITABLE.sub('', value))}</{name}>")
+        parts.append(f"<{name}{attribute}>{escape(UNWRITABLE.sub('', value), RETURN)}</{name}>")
     return f'<?xml version="1.0" encoding="utf-8"?><MESSAGES><MSG>{"".join(parts)}</MSG></MESSAGES>'.encode()
 
 
