@@ -70,7 +70,7 @@ WITH RECURSIVE e (id) AS (
     UNION ALL
     SELECT (SELECT d.endpoint_id FROM delivery d WHERE d.next_at IS NOT NULL AND d.endpoint_id > e.id ORDER BY d.endpoint_id LIMIT 1)
     FROM e WHERE e.id IS NOT NULL)
-SELECT f.account_id, f.endpoint_id FROM e
+SELECT f.account_id, f.endpoint_id, f.next_at FROM e
 CROSS JOIN LATERAL (
     SELECT d.account_id, d.endpoint_id, d.next_at FROM delivery d WHERE d.endpoint_id = e.id
         AND d.next_at <= $1 ORDER BY d.next_at LIMIT 1) f
@@ -82,6 +82,14 @@ ORDER BY f.next_at LIMIT $2
 async def due(db: Queries, now: datetime, most: int) -> Sequence[Due]:
     """Endpoints that nobody is at, which don't rest and have something due; who waits longest first."""
     return [Due(AccountId(row["account_id"]), row["endpoint_id"]) for row in await db.fetch(DUE, now, most)]
+
+
+OVERDUE = f"SELECT extract(epoch FROM $1::timestamptz - min(next_at))::float8 FROM ({DUE}) d"
+
+
+async def overdue(db: Queries, now: datetime) -> float:
+    """For how many seconds something has waited that somebody could be sending: not at an endpoint that rests or that a worker is at."""
+    return await db.fetchval(OVERDUE, now, None) or 0.0
 
 
 TAKE = """

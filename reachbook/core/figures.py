@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from reachbook.core import delivery_work, ids
 from reachbook.core.ids import NIL
 from reachbook.database.queries import Queries
 
@@ -46,9 +47,7 @@ SELECT kind, count(*)::float8 AS items, extract(epoch FROM now() - min(created_a
 GROUP BY kind
 """
 DELIVERIES = """
-SELECT count(*), coalesce(greatest(0, extract(epoch FROM now() - min(next_at))), 0),
-    coalesce(greatest(0, extract(epoch FROM now() - min(created_at))), 0)
-FROM delivery WHERE next_at IS NOT NULL
+SELECT count(*), coalesce(greatest(0, extract(epoch FROM now() - min(created_at))), 0) FROM delivery WHERE next_at IS NOT NULL
 """
 ATTEMPTS = "SELECT outcome, sum(amount)::float8 AS attempts FROM delivery_count GROUP BY outcome"
 NUMBERS = "SELECT state, count(*)::float8 AS numbers FROM phone_number GROUP BY state"
@@ -65,7 +64,7 @@ async def read(db: Queries) -> list[Figure]:
     assert provider is not None  # noqa: S101
     deliveries = await db.fetchrow(DELIVERIES)
     assert deliveries is not None  # noqa: S101
-    waiting, overdue_delivery, oldest_delivery = (float(value) for value in deliveries.values())
+    waiting, oldest_delivery = (float(value) for value in deliveries.values())
     assert statistics is not None  # noqa: S101
     assert totals is not None  # noqa: S101 - aggregates always answer a row
     assert indexing is not None  # noqa: S101
@@ -73,7 +72,7 @@ async def read(db: Queries) -> list[Figure]:
     accounts, groups, contacts = (float(value) for value in totals.values())
     queues = {("indexing",): list(indexing.values()), ("imports",): list(imports.values())}
     queues |= {("statistics",): list(statistics.values()), ("provider",): list(provider.values())}
-    queues[("deliveries",)] = [waiting, overdue_delivery]
+    queues[("deliveries",)] = [waiting, await delivery_work.overdue(db, ids.now())]
     depth: dict[Sequence[str], float] = {queue: float(values[0]) for queue, values in queues.items()}
     overdue: dict[Sequence[str], float] = {queue: float(values[1]) for queue, values in queues.items()}
     ledger: dict[Sequence[str], float] = {

@@ -29,6 +29,7 @@ INSTALLATION = {
     "charges.of_month",
     "delivery_work.due",
     "delivery_work.hold",
+    "delivery_work.overdue",
     "delivery_work.purge",
     "delivery_work.release",
     "delivery_work.take",

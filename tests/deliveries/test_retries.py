@@ -463,3 +463,24 @@ async def test_attempts_are_counted_for_the_figures(db: Pool, shop: Shop) -> Non
     rows = await db.fetch("SELECT outcome, amount FROM delivery_count WHERE worker_id = $1", holder)
     assert {row["outcome"]: row["amount"] for row in rows} == {"delivered": 1, "retrying": 1, "failed": 1}
     assert await shop.states() == ["delivered", "failed", "failed"], "410 takes the rest along"
+
+
+async def test_what_nobody_sends_is_overdue_and_what_rests_is_not(db: Pool, shop: Shop) -> None:
+    clock = Clock(datetime(1999, 1, 1, tzinfo=UTC))  # before whatever others left
+    assert await delivery_work.overdue(db, clock.now) == 0
+    async with open_sink(answer(500)) as sink, open_worker(db, clock) as worker:
+        endpoint = await shop.add(sink.url)
+        await shop.receive(*"abcdefg", now=clock.now)
+        clock.move(seconds=90)
+        assert await delivery_work.overdue(db, clock.now) == 90
+        holder = ids.new_id()
+        assert await delivery_work.take(db, endpoint, holder, clock.now)
+        assert await delivery_work.overdue(db, clock.now) == 0, "a worker is at it"
+        await delivery_work.release(db, endpoint, holder)
+        await worker.settle()
+        assert "pending" in await shop.states()
+        clock.move(seconds=1)
+        assert await delivery_work.overdue(db, clock.now) == 0, "it rests"
+        clock.move(seconds=60)
+        assert await delivery_work.overdue(db, clock.now) > 0
+        await db.execute("DELETE FROM delivery WHERE account_id = $1", shop.account)
