@@ -8,6 +8,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from litestar.types import Receive, Scope, Send
 
+from reachbook.core.errors import invalid
+
 SLASHES = re.compile("//+")
 ENCODED_SLASH = "\ue000"
 """Stands in a path for a slash that came as %2F: part of a value, not a separator. `value_in_path` puts it back."""
@@ -38,6 +40,13 @@ class Spelling:
 def value_in_path(text: str) -> str:
     """A part of the path as the client meant it."""
     return text.replace(ENCODED_SLASH, "/")
+
+
+def text_in_query(text: str | None, name: str) -> str | None:
+    """A text that is looked for, as it is. Raises InvalidError for one that the database can't compare."""
+    if text and "\0" in text:
+        raise invalid(name, "contains a NUL character")
+    return text
 
 
 def _declared(app: Litestar) -> set[str]:

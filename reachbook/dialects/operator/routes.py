@@ -36,7 +36,7 @@ from reachbook.http.json import Alone
 from reachbook.http.paging import page
 from reachbook.http.refusals import BODY_NAME, ONE_OR_MANY
 from reachbook.http.request import AppRequest
-from reachbook.http.spelling import value_in_path
+from reachbook.http.spelling import text_in_query, value_in_path
 
 NUMBERS, REQUESTS, REQUEST = "/phonenumbers", "/requests", "/requests/{requestId:str}"
 WHATSAPP = "/whatsapp/{channelRequestId:str}"
@@ -56,7 +56,8 @@ async def list_unrouted(
 ) -> Response[list[UnroutedOut]]:
     """`[{"id", "reference", "channel", "from", "to", "message", "receivedOnUtc", "reason"}]`, the newest first."""
     asked = page(skip, take)
-    listed = await messages.list_unrouted(request.db, asked, channel=channel, since=instant_in(since, "since"))
+    of_channel = text_in_query(channel, "channel")
+    listed = await messages.list_unrouted(request.db, asked, channel=of_channel, since=instant_in(since, "since"))
     return listed_out(asked, listed, wire.unrouted_out)
 
 

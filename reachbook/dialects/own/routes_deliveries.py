@@ -26,7 +26,7 @@ from reachbook.http.body import one
 from reachbook.http.instants import instant_in
 from reachbook.http.paging import headers, page
 from reachbook.http.request import AppRequest
-from reachbook.http.spelling import value_in_path
+from reachbook.http.spelling import text_in_query, value_in_path
 
 DELIVERIES, DELIVERY = "/deliveries", "/deliveries/{deliveryId:str}"
 ENDPOINTS, ENDPOINT = f"{DELIVERIES}/endpoints", f"{DELIVERIES}/endpoints/{{endpointId:str}}"
@@ -56,7 +56,7 @@ async def list_deliveries(
         wire.one_of(kind, "kind", deliveries.KINDS),
         wire.guid(channel_id, "channelId"),
         wire.guid(endpoint_id, "endpointId"),
-        reference,
+        text_in_query(reference, "reference"),
         instant_in(since, "since"),
     )
     listed = await deliveries.list_deliveries(request.db, request.account, wanted, asked)
