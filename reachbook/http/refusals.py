@@ -272,6 +272,9 @@ def _parameter_faults(request: AppRequest, error: ValidationException) -> list[F
         name = item.get("key", "query")
         if name in request.path_params and error.extra:
             continue  # making the OpenAPI document declares these among a handler's parameters, from when on they are listed here
+        if name == "data":  # what Litestar calls the body, which is not there: what is in it is the reader's to blame
+            faults.append(Fault(("body",), "is required"))
+            continue
         kwarg = declared[name].kwarg_definition if name in declared else None
         message = next((text for type, text in EXPECTED.items() if type in item["message"]), item["message"])
         if "enum" in message and name in declared:
