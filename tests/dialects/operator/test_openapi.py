@@ -92,6 +92,8 @@ class Desk:
             case.path_parameters[name] = ours[name]
         if isinstance(case.query, dict) and path == "charges":
             case.query["month"] = "2026-01"
+        if isinstance(case.query, dict) and case.query.get("since"):
+            case.query["since"] = "2020-01-31T12:00:00Z"
         if case.method in ("POST", "PUT"):
             case.body = self._body(case.method, path, collection, case.body)
 

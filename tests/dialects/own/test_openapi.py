@@ -2,6 +2,7 @@
 
 import io
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -17,11 +18,13 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from reachbook.core import accounts, ids, tokens
 from reachbook.database.pool import Pool
 from reachbook.dialects.own import REFERENCE
+from tests.dialects.own.behind import Behind
 from tests.dialects.own.support import AT_WORK, table
 from tests.routes import OWN
 from tests.support import Server
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+LONG_AGO = "2020-01-31T12:00:00Z"
 FILE = table(["First name", "Phone"], ["Ann", "0627100001"], ["Ben", "627"])
 # Tests are made when they are collected, before there is a server: a test below holds that it serves this very document.
 DOCUMENT: dict[str, Any] = OWN.openapi_schema.to_schema()
@@ -29,17 +32,21 @@ SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig(seed
 
 
 class Book:
-    """Alice's account for the generated requests, over one connection that is kept."""
+    """Alice's account for the generated requests, over one connection that is kept. `desk` is what messages come in by: her number with
+    its channel, an endpoint to which nobody sends, and a gateway's token.
+    """
 
-    def __init__(self, url: str, account: str, token: str) -> None:
+    def __init__(self, url: str, account: str, token: str, desk: Mapping[str, str]) -> None:
         self.server, self.account, self.url = url, account, f"{url}/v1/accounts/{account}"
-        self.turn = 0
+        self.desk, self.turn = desk, 0
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Bearer {token}"
         groups, header = f"{url}/addressbook/v2/accounts/{account}/groups", {"X-CM-PRODUCTTOKEN": token}
         self.group = self._post(groups, json={"name": "Readers"}, headers=header)["id"]
         self.done = self._over(self.upload(), "start")
         self.previewed = self._over(self.upload(), "preview")
+        self.receive("Hello")
+        self.delivery = self.session.get(f"{self.url}/deliveries", timeout=60).json()[0]["id"]
 
     def _post(self, url: str, **arguments: Any) -> dict[str, Any]:
         answer = self.session.post(url, timeout=60, **arguments)
@@ -67,29 +74,62 @@ class Book:
         body = {"name": "Readers", "filter": {"attribute": "phone", "operator": "NOT_NULL"}}
         return self._post(f"{self.url}/segments", json=body)["id"]
 
+    def receive(self, text: str) -> None:
+        """A message comes in."""
+        message = {"from": {"number": "+31612345678"}, "to": {"number": self.desk["number"]}, "message": {"text": text}, "channel": "SMS"}
+        self._post(f"{self.server}/gateway/v1/messages", json=message, headers={"Authorization": f"Bearer {self.desk['gateway']}"})
+
+    def review(self) -> str:
+        """A new one, open."""
+        self.receive("stop please")
+        return self.session.get(f"{self.url}/reviews", timeout=60).json()[0]["id"]
+
+    def word(self) -> str:
+        """One of a hundred words, which is there."""
+        return self._post(f"{self.url}/consentwords", json={"word": f"word{self.turn % 100}", "means": "stop"})["word"]
+
     def aim(self, case: Case) -> None:
         """Lead a case to this account, and two of three to objects that are there."""
-        parameters, query = case.path_parameters, case.query
-        parameters["accountId"] = self.account
+        case.path_parameters["accountId"] = self.account
         self.turn += 1
         chance = self.turn % 6
         if chance < 2:
             return
         for name in [name for name in case.headers or {} if name.lower() == "idempotency-key"]:
             case.headers[name] = str(ids.new_id())  # a short one comes again and again, with other requests
-        if "importId" in parameters:
+        for name in set(case.path_parameters) - {"accountId"}:
+            case.path_parameters[name] = self._object(name, case, chance)
+        if isinstance(case.body, dict):
+            case.body |= self._body(case.path, chance)
+        if isinstance(case.query, dict):
+            case.query |= {name: value for name, value in self._sought(case.path).items() if case.query.get(name)}
+
+    def _object(self, name: str, case: Case, chance: int) -> str:
+        """What a part of the path names."""
+        if name == "importId":
             waits = case.method == "POST" and case.path.endswith("/preview") and chance > 2  # for a worker: most get their refusal
-            parameters["importId"] = self.done if waits else self._import_for(case.method, case.path)
-        if "segmentId" in parameters:
-            parameters["segmentId"] = self.segment()
-        if "/segments" in case.path:
-            if isinstance(case.body, dict):
-                case.body |= {"name": "Readers", "groupId": self.group, "filter": {"attribute": "email", "operator": "IS_NULL"}}
-        elif isinstance(case.body, dict) and case.path.endswith(("/preview", "/start")):
-            case.body |= {"groupId": self.group, "groupName": None, "mapping": None, "match": None, "region": None, "sheet": None}
-            case.body |= {"encoding": None, "delimiter": None, "matchIn": "account", "onMatch": "fill"}
-        if isinstance(query, dict) and query.get("groupId"):
-            query["groupId"] = self.group
+            return self.done if waits else self._import_for(case.method, case.path)
+        made = {"segmentId": self.segment, "reviewId": self.review, "word": self.word}
+        return made[name]() if name in made else {"deliveryId": self.delivery, "endpointId": self.desk["endpoint"]}[name]
+
+    def _body(self, path: str, chance: int) -> dict[str, Any]:
+        """What a body must have to be taken."""
+        if "/segments" in path:
+            return {"name": "Readers", "groupId": self.group, "filter": {"attribute": "email", "operator": "IS_NULL"}}
+        if path.endswith("/consentwords"):
+            return {"word": f"word{self.turn % 100}", "means": "start"}
+        if path.endswith("/deliveries/replay"):
+            return {"since": LONG_AGO, "endpointId": self.desk["endpoint"] if chance > 3 else None, "state": "pending"}
+        if path.endswith(("/preview", "/start")):
+            options = {"groupId": self.group, "matchIn": "account", "onMatch": "fill"}
+            names = ("groupName", "mapping", "match", "region", "sheet", "encoding", "delimiter")
+            return options | dict.fromkeys(names)
+        return {}
+
+    def _sought(self, path: str) -> dict[str, str]:
+        """What a list is asked for, so that something is found."""
+        sought = {"groupId": self.group, "kind": "webhook", "channelId": self.desk["channel"], "endpointId": self.desk["endpoint"]}
+        return sought | {"state": "open" if path.endswith("/reviews") else "pending", "since": LONG_AGO}
 
     def _import_for(self, method: str, path: str) -> str:
         if path.endswith("/undo"):
@@ -104,7 +144,14 @@ async def book(server: Server, db: Pool) -> Book:
     """One account for all operations of this worker."""
     account = await accounts.create(db, ids.new_id(), "Alice", "NL", ids.now())
     token = await tokens.create(db, account.id, ids.new_id(), name="Alice", scopes=tokens.ACCOUNT_SCOPES, now=ids.now())
-    return Book(server.url, str(account.id), token)
+    behind = Behind(db, account.id, account.id)
+    number = await behind.number("number")
+    channel = number["number_channel"]
+    endpoint = (await behind.endpoint(channel, "webhook", "shop"))["shop"]
+    await behind.log(channel)
+    gateway = await tokens.create(db, None, ids.new_id(), name="gateway", scopes=["gateway"], now=ids.now())
+    desk = {"number": number["number"], "channel": channel, "endpoint": endpoint, "gateway": gateway}
+    return Book(server.url, str(account.id), token, desk)
 
 
 def send(case: Case, book: Book) -> int:
