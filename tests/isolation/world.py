@@ -46,6 +46,7 @@ async def indexed(db: Pool, account: AccountId) -> None:
 OF_CHANNELS = ("channel", "channel_request", "channel_group", "channel_configuration", "channel_endpoint", "business_account")
 OF_CHANNELS += ("active_language", "whatsapp_profile", "whatsapp_template", "template_field", "template_language")
 OF_CHANNELS += ("keyword_claim", "number_request", "work_item", "phone_number", "taken_keyword")
+OF_INBOUND = ("delivery", "delivery_attempt", "endpoint_secret", "inbound_message", "consent_review", "consent_word")
 
 
 async def everything_of(owner: asyncpg.Connection, alice: Client) -> dict[str, Any]:
@@ -62,7 +63,7 @@ async def everything_of(owner: asyncpg.Connection, alice: Client) -> dict[str, A
     }
     filled = ("contact", "membership", "field", "consent_history", "contact_import", "import_row", "import_chunk")
     assert all(rows[name] for name in (*filled, "segment", "group_field", "push_token"))
-    assert all(rows[name] for name in OF_CHANNELS)
+    assert all(rows[name] for name in (*OF_CHANNELS, *OF_INBOUND))
     groups = await alice.get("groups", params={"includeHidden": "true"})
     return rows | {"account": str(await owner.fetch("SELECT * FROM account WHERE id = $1", alice.account)), "groups": groups.json()}
 
