@@ -87,6 +87,7 @@ SAVE = """
 INSERT INTO consent_word (account_id, word, means, created_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (account_id, word) DO UPDATE SET means = excluded.means
 """
+HOLD = "SELECT id FROM account WHERE id = $1 FOR NO KEY UPDATE"  # words are added one after the other: each is counted before the next
 HOW_MANY = "SELECT count(*) FROM consent_word WHERE account_id = $1 AND word <> $2"
 DELETE = "DELETE FROM consent_word WHERE account_id = $1 AND word = $2 RETURNING word"
 
@@ -106,9 +107,11 @@ async def save_word(db: Database, account: AccountId, word: str, means: str, now
     kind = means.strip().lower()
     if kind not in (Meaning.STOP, Meaning.START):
         raise invalid("means", "must be stop or start")
-    if await db.fetchval(HOW_MANY, account, compared) >= CONSENT_WORDS:
-        raise ConflictError(f"An account has at most {CONSENT_WORDS} words of its own.")
-    await db.execute(SAVE, account, compared, kind, now)
+    async with db.transaction() as tx:
+        await tx.execute(HOLD, account)
+        if await tx.fetchval(HOW_MANY, account, compared) >= CONSENT_WORDS:
+            raise ConflictError(f"An account has at most {CONSENT_WORDS} words of its own.")
+        await tx.execute(SAVE, account, compared, kind, now)
     return Word(compared, kind)
 
 
