@@ -107,6 +107,9 @@ async def save_word(db: Database, account: AccountId, word: str, means: str, now
     kind = means.strip().lower()
     if kind not in (Meaning.STOP, Meaning.START):
         raise invalid("means", "must be stop or start")
+    said = consent_words.meaning(compared)
+    if kind == Meaning.START and said is not None and said.meaning is not Meaning.START:
+        raise invalid("word", "may mean stop")  # nobody who says STOP is to be opened by it, whatever stands beside
     async with db.transaction() as tx:
         await tx.execute(HOLD, account)
         if await tx.fetchval(HOW_MANY, account, compared) >= CONSENT_WORDS:
