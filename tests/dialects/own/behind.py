@@ -11,12 +11,13 @@ from uuid import UUID
 
 import httpx
 
-from reachbook.core import channels, configurations, delivery_work, ids, number_requests, reviews
+from reachbook.core import channels, configurations, decisions, delivery_work, ids, number_requests, reviews
 from reachbook.core.configurations import Draft
 from reachbook.core.delivery_work import Delivery, Outcome
 from reachbook.core.ids import AccountId
 from reachbook.core.limits import CONSENT_WORDS
 from reachbook.core.retry_schedule import STANDARD, Schedule
+from reachbook.core.work_queue import Kind
 from reachbook.database.pool import Pool
 from tests.core import channels as core
 from tests.dialects.golden import Beside, Step
@@ -43,6 +44,7 @@ class Behind:
         """By name."""
         return {
             "number": self.number,
+            "profile": self.profile,
             "endpoint": self.endpoint,
             "log": self.log,
             "attempt": self.attempt,
@@ -60,6 +62,13 @@ class Behind:
         (channel,) = [str(one.channel_id) for one in requests if one.phone_number_id == number]
         self.owners[channel] = account
         return {name: number, f"{name}_channel": channel}
+
+    async def profile(self, name: str) -> Mapping[str, str]:
+        """The number of Alice's WhatsApp profile that is active, as digits."""
+        account = self.accounts["alice"]
+        made = await core.profile(self.db, account, await core.whatsapp(self.db, account, ids.now()), now=ids.now())
+        await decisions.approve(self.db, account, await core.item_of(self.db, account, Kind.PROFILE, made.id), now=ids.now())
+        return {name: made.phone.removeprefix("+")}
 
     async def endpoint(self, channel: str, kind: str, name: str) -> Mapping[str, str]:
         """An endpoint at which nobody is, and its `{<name>_group}`; the first of its kind enables the configuration."""
