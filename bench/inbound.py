@@ -1,5 +1,6 @@
 """Messages that come in: accepted → delivered with 8 endpoints against a bare aiohttp loop that posts the same bodies, one after the other
-at each endpoint; accepting alone against the bare INSERT of the same rows; and both once more behind a million messages in the log.
+at each endpoint; accepting alone, one message a call and many, against the bare INSERT of the same rows in as many transactions; and both
+once more for an account with a million messages in its log against one that begins with its own.
 """
 
 import asyncio
@@ -39,22 +40,26 @@ async def run(house: House) -> list[Row]:
     await numbers.stock(house.db, [numbers.Draft(f"+{NUMBER}", type.id, True)], ids.now())
     value = await tokens.create(house.db, None, ids.new_id(), name="bench", scopes=["gateway"], now=ids.now())
     gateway = Gateway(house, value)
-    book, logged = await house.empty_book("Inbound"), await house.empty_book("Logged")
+    book, logged, young = [await house.empty_book(name) for name in ("Inbound", "Logged", "Young")]
     with Sink() as sink:
         await _claim(house, book, "BENCH", sink.port)
         await _claim(house, logged, "LOGGED", sink.port, keeps_log=True)
+        await _claim(house, young, "YOUNG", sink.port, keeps_log=True)
         await gateway.deliver(sink, "BENCH")
         delivered = await in_turn(ROUNDS, lambda: gateway.deliver(sink, "BENCH"), lambda: _posted(sink))
         await _fill_log(house, logged)
-        with_log = await in_turn(ROUNDS, lambda: gateway.deliver(sink, "LOGGED"), lambda: gateway.deliver(sink, "BENCH"))
+        with_log = await in_turn(ROUNDS, lambda: gateway.deliver(sink, "LOGGED"), lambda: gateway.deliver(sink, "YOUNG"))
     quiet = await house.empty_book("Quiet")
     await _claim(house, quiet, "QUIET", None)
     await _claim(house, logged, "LOGONLY", None, keeps_log=True)
+    await _claim(house, young, "YOUNGONLY", None, keeps_log=True)
     accepted = await in_turn(ROUNDS, lambda: gateway.accept("QUIET"), lambda: _inserted(house, quiet))
-    accepted_with_log = await in_turn(ROUNDS, lambda: gateway.accept("LOGONLY"), lambda: gateway.accept("QUIET"))
+    batches = await in_turn(ROUNDS, lambda: gateway.accept("QUIET", BATCH), lambda: _inserted(house, quiet, BATCH))
+    accepted_with_log = await in_turn(ROUNDS, lambda: gateway.accept("LOGONLY"), lambda: gateway.accept("YOUNGONLY"))
     return [
         Row("accepted → delivered, 8 endpoints", *delivered, 0.4, "deliveries/s"),
-        Row("accepted alone", *accepted, 0.5, "messages/s"),
+        Row("accepted alone, one a call, 8 at a time", *accepted, 0.5, "messages/s"),
+        Row(f"accepted alone, {BATCH} a call", *batches, 0.5, "messages/s"),
         Row("delivered behind 1M in the log", *with_log, 1 / 1.2, "deliveries/s"),
         Row("accepted behind 1M in the log", *accepted_with_log, 1 / 1.2, "messages/s"),
     ]
@@ -107,17 +112,18 @@ class Gateway:
 
         return MESSAGES * ENDPOINTS / await seconds(work)
 
-    async def accept(self, word: str) -> float:
-        """Messages a second, one a call."""
-        clients = [await Http(self._house.port, self._token).open() for _ in range(AT_A_TIME)]
-        bodies = iter([msgspec.json.encode(self._message(word)) for _ in range(SINGLES)])
+    async def accept(self, word: str, at_once: int = 1) -> float:
+        """Messages a second, so many a call; one a call by several clients."""
+        clients = [await Http(self._house.port, self._token).open() for _ in range(AT_A_TIME if at_once == 1 else 1)]
+        calls = [[self._message(word) for _ in range(at_once)] for _ in range(SINGLES if at_once == 1 else MESSAGES // at_once)]
+        bodies = iter([msgspec.json.encode(call) for call in calls])
 
         async def work(client: Http) -> None:
             for body in bodies:
                 status, _ = await client.call("POST", "/gateway/v1/messages", body)
                 assert status == 202
 
-        return SINGLES / await seconds(lambda: asyncio.gather(*map(work, clients)))
+        return len(calls) * at_once / await seconds(lambda: asyncio.gather(*map(work, clients)))
 
 
 def _body() -> bytes:
@@ -138,21 +144,23 @@ async def _posted(sink: "Sink") -> float:
         return MESSAGES * ENDPOINTS / await seconds(lambda: asyncio.gather(*(post(client, number) for number in range(ENDPOINTS))))
 
 
-async def _inserted(house: House, book: Book) -> float:
+async def _inserted(house: House, book: Book, at_once: int = 1) -> float:
     """The same rows from bare connections: the reference, and the delivery."""
-    connections = [await house.connection() for _ in range(AT_A_TIME)]
+    connections = [await house.connection() for _ in range(AT_A_TIME if at_once == 1 else 1)]
     found = await house.db.fetchrow("SELECT id FROM channel_endpoint WHERE account_id = $1", book.account)
     assert found is not None
-    body, numbered = _body(), iter(range(SINGLES))
+    count = SINGLES if at_once == 1 else MESSAGES // at_once
+    body, numbered = _body(), iter(range(count))
 
     async def insert(connection: asyncpg.Connection) -> None:
         for _ in numbered:
             now = ids.now()
+            rows = [(book.account, ids.new_id(), found["id"], ids.new_id(), body, now) for _ in range(at_once)]
             async with connection.transaction():
-                await connection.execute(REFERENCE, ids.new_id().bytes, now)
-                await connection.execute(DELIVERY, book.account, ids.new_id(), found["id"], ids.new_id(), body, now)
+                await connection.executemany(REFERENCE, [(ids.new_id().bytes, now) for _ in rows])
+                await connection.executemany(DELIVERY, rows)
 
-    result = SINGLES / await seconds(lambda: asyncio.gather(*map(insert, connections)))
+    result = count * at_once / await seconds(lambda: asyncio.gather(*map(insert, connections)))
     for connection in connections:
         await connection.close()
     return result
