@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 
 from reachbook.core.errors import ConflictError, NotFoundError
-from reachbook.core.ids import AccountId
+from reachbook.core.ids import NIL, AccountId
+from reachbook.core.limits import REPLAYED_ROWS
 from reachbook.core.paging import Listed, Page
 from reachbook.database.queries import Database, Queries
 
@@ -109,20 +110,30 @@ async def replay(db: Database, account: AccountId, id: UUID, now: datetime) -> N
 
 
 REPLAY_SINCE = f"""
-UPDATE delivery d SET {AGAIN} WHERE d.account_id = $1 AND d.created_at >= $2 AND ($4::uuid IS NULL OR d.endpoint_id = $4) AND d.state = $5
-    AND {AT_WORK} RETURNING d.endpoint_id
+WITH chosen AS (
+    SELECT d.id FROM delivery d WHERE d.account_id = $1 AND d.created_at >= $2 AND ($4::uuid IS NULL OR d.endpoint_id = $4) AND d.state = $5
+        AND d.id > $6 AND {AT_WORK}
+    ORDER BY d.id LIMIT $7 FOR UPDATE
+)
+UPDATE delivery d SET {AGAIN} FROM chosen WHERE d.account_id = $1 AND d.id = chosen.id RETURNING d.id, d.endpoint_id
 """
 
 
 async def replay_since(db: Database, account: AccountId, since: datetime, endpoint: UUID | None, state: str, now: datetime) -> int:
-    """The same for all in a state since an instant, of one endpoint or of all that are at work; answers how many."""
+    """The same for all in a state since an instant, of one endpoint or of all that are at work; answers how many.
+
+    Raises NotFoundError, ConflictError if the endpoint is disabled.
+    """
+    count, last, woken = 0, NIL, set[UUID]()
     async with db.transaction() as tx:
-        if endpoint is not None:
-            await get_endpoint(tx, account, endpoint)
-        rows = await tx.fetch(REPLAY_SINCE, account, since, now, endpoint, state)
-        for one in {row["endpoint_id"] for row in rows}:
+        if endpoint is not None and (await get_endpoint(tx, account, endpoint)).disabled_at is not None:
+            raise ConflictError("The endpoint is disabled: enable it first.")
+        while rows := await tx.fetch(REPLAY_SINCE, account, since, now, endpoint, state, last, REPLAYED_ROWS):
+            count, last = count + len(rows), max(row["id"] for row in rows)
+            woken |= {row["endpoint_id"] for row in rows}
+        for one in woken:
             await tx.execute(WAKE, one)
-    return len(rows)
+    return count
 
 
 ENDPOINTS = """

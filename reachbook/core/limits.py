@@ -63,6 +63,7 @@ UNROUTED_DAYS = 90  # messages that belong to nobody are kept
 MESSAGE_DAYS = 400  # the messaging log is kept
 DELIVERY_DAYS = 90  # what became of a delivery is kept, and how long it can be replayed
 PURGED_ROWS = 5_000  # that one transaction forgets
+REPLAYED_ROWS = 5_000  # that one statement sends again
 ANSWER_BYTES = 1_000  # of an endpoint's answer are kept
 MESSAGE_LENGTH = 10_000  # characters of an inbound text
 CONSENT_WORDS = 200  # an account's own

@@ -10,7 +10,7 @@ import msgspec
 from reachbook.core import consent, consent_words, inbound_consent
 from reachbook.core.consent import Change, Reason, Source, TokenType
 from reachbook.core.consent_words import Meaning
-from reachbook.core.errors import ConflictError, NotFoundError, invalid
+from reachbook.core.errors import ConflictError, Fault, InvalidError, NotFoundError
 from reachbook.core.ids import AccountId
 from reachbook.core.limits import CONSENT_WORDS, NAME_LENGTH
 from reachbook.core.paging import Listed, Page
@@ -99,23 +99,34 @@ async def words(db: Queries, account: AccountId) -> Sequence[Word]:
 
 async def save_word(db: Database, account: AccountId, word: str, means: str, now: datetime) -> Word:
     """One more, or what one means. Raises InvalidError, ConflictError when there are too many."""
-    compared = consent_words.compared(word)
-    if not compared or len(compared) > NAME_LENGTH:
-        raise invalid("word", f"must have 1 to {NAME_LENGTH} letters or digits")
-    if compared in consent_words.RESERVED:
-        raise invalid("word", "has its meaning for everybody")
-    kind = means.strip().lower()
-    if kind not in (Meaning.STOP, Meaning.START):
-        raise invalid("means", "must be stop or start")
-    said = consent_words.meaning(compared)
-    if kind == Meaning.START and said is not None and said.meaning is not Meaning.START:
-        raise invalid("word", "may mean stop")  # nobody who says STOP is to be opened by it, whatever stands beside
+    compared, kind = consent_words.compared(word), means.strip().lower()
+    faults = [
+        Fault((name,), message) for name, message in (("word", _wrong_word(word, compared, kind)), ("means", _wrong_kind(kind))) if message
+    ]
+    if faults:
+        raise InvalidError(faults)
     async with db.transaction() as tx:
         await tx.execute(HOLD, account)
         if await tx.fetchval(HOW_MANY, account, compared) >= CONSENT_WORDS:
             raise ConflictError(f"An account has at most {CONSENT_WORDS} words of its own.")
         await tx.execute(SAVE, account, compared, kind, now)
     return Word(compared, kind)
+
+
+def _wrong_word(word: str, compared: str, kind: str) -> str | None:
+    if "\0" in word:
+        return "contains a NUL character"
+    if not compared or len(compared) > NAME_LENGTH:
+        return f"must have 1 to {NAME_LENGTH} letters or digits"
+    if compared in consent_words.RESERVED:
+        return "has its meaning for everybody"
+    said = consent_words.meaning(compared)
+    # Nobody who says STOP is to be opened by it, whatever stands beside.
+    return "may mean stop" if kind == Meaning.START and said is not None and said.meaning is not Meaning.START else None
+
+
+def _wrong_kind(kind: str) -> str | None:
+    return None if kind in (Meaning.STOP, Meaning.START) else "must be stop or start"
 
 
 async def delete_word(db: Database, account: AccountId, word: str) -> None:

@@ -393,6 +393,24 @@ async def test_replay_since(db: Pool, shop: Shop) -> None:
         assert await again("two", "failed") == (0, "", "")
 
 
+async def test_a_replay_of_many_takes_all_of_them(db: Pool, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "REPLAYED_ROWS", 3)
+    clock = Clock(START)
+    async with open_sink() as sink:
+        endpoint = await shop.add(sink.url)
+    await db.execute("UPDATE channel_endpoint SET disabled_at = now() WHERE id = $1", endpoint)
+    await shop.receive(*"abcdefg", now=clock.now)
+    assert set(await shop.states()) == {"failed"}
+    with pytest.raises(ConflictError):
+        await deliveries.replay_since(db, shop.account, START, endpoint, "failed", clock.now)
+    assert await deliveries.replay_since(db, shop.account, START, None, "failed", clock.now) == 0
+    await deliveries.enable(db, shop.account, endpoint, clock.now)
+    for state, count in (("failed", 7), ("pending", 7), ("failed", 0)):
+        assert await deliveries.replay_since(db, shop.account, START, None, state, clock.now) == count
+    assert set(await shop.states()) == {"pending"}
+    await db.execute("DELETE FROM delivery WHERE account_id = $1", shop.account)
+
+
 async def test_a_replay_during_an_attempt_is_not_swallowed(db: Pool, shop: Shop) -> None:
     """The attempt belongs to before, whether it fails for the last time or is taken."""
     clock = Clock(START)
