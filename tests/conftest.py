@@ -50,6 +50,8 @@ async def new_database(embedded: Location, kind: str) -> Location:
     name = f"{kind}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     connection = await asyncpg.connect(embedded.owner_url)
     await connection.execute(f"CREATE DATABASE {name}")
+    # Nobody kills this PostgreSQL: tests that kill one have their own.
+    await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
     await connection.close()
     here = Location(embedded.owner_url.replace("/postgres?", f"/{name}?"), embedded.app_url.replace("/postgres?", f"/{name}?"))
     await migrate(here.owner_url)

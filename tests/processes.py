@@ -13,6 +13,7 @@ import httpx
 import psutil
 
 from reachbook.database.location import Location
+from tests import commands
 from tests.support import Server
 
 REACHBOOK = [sys.executable, "-m", "reachbook"]
@@ -44,9 +45,12 @@ def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def run(*arguments: object, location: Location | None = None, **settings: object) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: object, location: Location | None = None, stdin: str = "", cwd: Path | None = None, **settings: object
+) -> subprocess.CompletedProcess[str]:
     """`reachbook …` to its end."""
-    return finish(start(*arguments, location=location, **settings))
+    done = commands.run([*map(str, arguments)], environment(location, **settings), cwd=cwd, stdin=stdin.encode(), timeout=SECONDS)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 class Noted(Server):

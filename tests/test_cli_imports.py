@@ -16,8 +16,9 @@ from reachbook.core.consent import Change, Reason, Source, TokenType
 from reachbook.core.ids import AccountId
 from reachbook.database.location import Location
 from reachbook.database.pool import Pool
+from tests import commands
 from tests.core.importing import book, index, tables
-from tests.processes import REACHBOOK, SECONDS, Noted, assert_plain_failure, environment, run
+from tests.processes import SECONDS, Noted, assert_plain_failure, environment, run
 
 KEYS = {"import", "rows", "created", "updated", "unchanged", "duplicate", "refused", "optedOut", "refusedFile"}
 PEOPLE = "First name,Phone\nAnn,0612345671\nBo,0612345672\n"
@@ -39,10 +40,8 @@ class Desk:
 
     def run(self, *words: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
         """`reachbook WORDS --account …`; what it writes is plain text, whatever came of it."""
-        command = [*REACHBOOK, *map(str, words), "--account", str(self.account)]
-        done = subprocess.run(
-            command, env=environment(self.location), cwd=self.folder, input=stdin or b"", capture_output=True, timeout=SECONDS, check=False
-        )
+        command = [*map(str, words), "--account", str(self.account)]
+        done = commands.run(command, environment(self.location), cwd=self.folder, stdin=stdin or b"", timeout=SECONDS)
         out, err = done.stdout.decode(), done.stderr.decode()
         assert "Traceback" not in err, err
         assert not CONTROL.search(err.replace("\r\n", "\n")), err

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import subprocess
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from reachbook.core.catalogues import NumberType, NumberTypeDraft
 from reachbook.core.ids import AccountId
 from reachbook.database.location import Location
 from reachbook.database.pool import Pool
-from tests.processes import REACHBOOK, assert_plain_failure, environment, run
+from tests.processes import assert_plain_failure, run
 
 
 @pytest.fixture
@@ -55,8 +54,7 @@ async def test_numbers(location: Location, db: Pool, account: AccountId, type: N
 
 
 def test_numbers_from_standard_input(location: Location, type: NumberType) -> None:
-    command = [*REACHBOOK, "numbers", "add", "-", "--type", str(type.id), "--shortcode", "--shared"]
-    done = subprocess.run(command, input="96101\n96102\n", env=environment(location), text=True, capture_output=True)
+    done = run("numbers", "add", "-", "--type", type.id, "--shortcode", "--shared", stdin="96101\n96102\n", location=location)
     assert (done.returncode, done.stdout) == (0, "2 numbers are in stock.\n"), done.stderr
     shown = next(one for one in answer(location, "numbers", "types") if one["id"] == str(type.id))
     assert (shown["monthlyCost"], shown["keywordMonthlyCost"]) == (Decimal("7.1"), 0)
@@ -98,8 +96,7 @@ async def test_charges(location: Location, db: Pool, type: NumberType) -> None:
     assert made.state == "pending"
     month = f"{ids.now():%Y-%m}"
     assert answer(location, "charges", month, "--account", account) == []
-    command = [*REACHBOOK, "numbers", "add", "-", "--type", str(type.id)]
-    done = subprocess.run(command, input="+35796102001\n", env=environment(location), text=True, capture_output=True)
+    done = run("numbers", "add", "-", "--type", type.id, stdin="+35796102001\n", location=location)
     assert f"goes to account {account}" in done.stdout, done.stderr
     (bill,) = answer(location, "charges", month, "--account", account)
     line = {"kind": "numberMonthly", "entityId": "35796102001", "description": f"0035796102001, {type.description}"}
