@@ -103,7 +103,7 @@ def send(case: Case, book: Book) -> int:
 
 
 @SCHEMA.parametrize()
-@hypothesis.settings(max_examples=20, derandomize=True, database=None, **SETTINGS)
+@hypothesis.settings(max_examples=8, derandomize=True, database=None, **SETTINGS)
 def test_operation(case: Case, book: Book, statuses: set[int]) -> None:
     statuses.add(send(case, book))
 

@@ -63,7 +63,7 @@ def send(case: Case, desk: Desk) -> int:
 
 
 @SCHEMA.parametrize()
-@hypothesis.settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(hypothesis.HealthCheck))
 def test_operation(case: Case, desk: Desk, statuses: set[int]) -> None:
     statuses.add(send(case, desk))
 

@@ -66,7 +66,7 @@ def objects(given: Any) -> list[dict[str, Any]]:
 
 
 @SCHEMA.parametrize()
-@hypothesis.settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(hypothesis.HealthCheck))
 def test_operation(case: Case, connected: Server, session: requests.Session, statuses: set[int]) -> None:
     aim(case, len(statuses) + session.auth.turn)  # type: ignore[union-attr]
     answer = case.call_and_validate(base_url=connected.url, session=session, checks=CHECKS, timeout=20)

@@ -161,7 +161,7 @@ def send(case: Case, book: Book) -> int:
 
 
 @SCHEMA.parametrize()
-@hypothesis.settings(max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(hypothesis.HealthCheck))
 def test_operation(case: Case, book: Book, statuses: set[int]) -> None:
     statuses.add(send(case, book))
 
