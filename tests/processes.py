@@ -75,7 +75,7 @@ class Noted(Server):
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                if httpx.get(f"{self.url}/readyz", timeout=5, verify=False).status_code == 200:
                     return
             assert self.process is not None
             if self.process.poll() is not None:

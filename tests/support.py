@@ -65,7 +65,7 @@ class Server:
             )
         for _ in range(600):
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                if httpx.get(f"{self.url}/readyz", timeout=5, verify=False).status_code == 200:
                     return self
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with {self.process.returncode}")

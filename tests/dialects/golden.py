@@ -21,6 +21,7 @@ A step `{"act": [name, argument, …]}` is no request: something happens behind 
 
 import asyncio
 import base64
+import functools
 import json
 import re
 import shlex
@@ -68,6 +69,7 @@ class Beside(NamedTuple):
 NOTHING = Beside()
 
 
+@functools.cache
 def load(folder: Path) -> list[tuple[str, int, Case]]:
     """(file, index in it, case) of every case below the folder."""
     return [(path.name, index, case) for path in sorted(folder.glob("*.json")) for index, case in enumerate(json.loads(path.read_text()))]

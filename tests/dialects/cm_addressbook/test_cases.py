@@ -1,6 +1,7 @@
 """Document 000 as data: every case of cases/*.json against a real server."""
 
 import csv
+import functools
 import re
 from pathlib import Path
 
@@ -26,6 +27,7 @@ async def test_case(file: str, index: int, case: golden.Case, alice: Client, bob
         golden.rewrite(CASES / file, index, case)
 
 
+@functools.cache
 def endpoints() -> list[tuple[str, str]]:
     """(method, path template) of this dialect in the specification's list."""
     with ENDPOINTS.open() as file:

@@ -5,6 +5,7 @@ names that are listed, because there is no such value then.
 """
 
 import csv
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def look(step: golden.Step, response: httpx.Response) -> None:
         assert found == {("absent", name) for name in step["documented"]}, (method, path)
 
 
+@functools.cache
 def endpoints() -> list[tuple[str, str]]:
     """(method, path template) of this dialect in the specification's list."""
     with ENDPOINTS.open() as file:
@@ -76,9 +78,15 @@ def endpoint_of(step: golden.Step) -> tuple[str, str] | None:
     return min(fitting, key=lambda endpoint: endpoint[1].count("{"), default=None)
 
 
+@functools.cache
+def calls() -> list[tuple[tuple[str, str] | None, golden.Step]]:
+    """All steps with the endpoints that they call."""
+    return [(endpoint_of(step), step) for _, _, case in golden.load(CASES) for step in case["steps"]]
+
+
 def steps_of(endpoint: tuple[str, str]) -> list[golden.Step]:
     """All steps that call an endpoint."""
-    return [step for _, _, case in golden.load(CASES) for step in case["steps"] if endpoint_of(step) == endpoint]
+    return [step for called, step in calls() if called == endpoint]
 
 
 def test_the_list_is_whole() -> None:

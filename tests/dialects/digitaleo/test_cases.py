@@ -1,6 +1,7 @@
 """Digitaleo's Contacts API as data: every case of cases/*.json against a real server."""
 
 import csv
+import functools
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -25,6 +26,7 @@ async def test_case(file: str, index: int, case: golden.Case, alice: Client, bob
         golden.rewrite(CASES / file, index, case)
 
 
+@functools.cache
 def endpoints() -> list[tuple[str, str]]:
     """(method, path with what is to be done) of this dialect in the specification's list."""
     with ENDPOINTS.open() as file:

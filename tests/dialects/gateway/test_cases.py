@@ -1,5 +1,6 @@
 """What gateways tell, as data: every case of cases/*.json against a real server."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -27,6 +28,7 @@ async def test_case(file: str, index: int, case: golden.Case, alice: Client, bob
         golden.rewrite(CASES / file, index, case)
 
 
+@functools.cache
 def endpoints() -> list[tuple[str, str]]:
     """(method, path template) of every route."""
     routes = [route for route in GATEWAY.routes if route.path_format.startswith(BASE) and "/reference" not in route.path_format]

@@ -20,5 +20,5 @@ def connected(location: Location) -> Generator[Server]:
 @pytest.fixture
 async def http(connected: Server) -> AsyncGenerator[httpx.AsyncClient]:
     """Who calls it."""
-    async with httpx.AsyncClient(base_url=connected.url, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=connected.url, timeout=60, verify=False) as client:
         yield client

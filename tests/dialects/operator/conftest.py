@@ -43,5 +43,5 @@ async def operator(db: Pool, server: Server) -> AsyncGenerator[httpx.AsyncClient
     """The operator; paths are relative to the base."""
     token = await tokens.create(db, None, ids.new_id(), name="operator", scopes=["operator"], now=ids.now())
     headers = {"authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(base_url=f"{server.url}/operator/v1/", headers=headers, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=f"{server.url}/operator/v1/", headers=headers, timeout=60, verify=False) as client:
         yield client

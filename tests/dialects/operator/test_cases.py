@@ -1,5 +1,6 @@
 """What the operator's API says, as data: every case of cases/*.json against a real server."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -24,6 +25,7 @@ async def test_case(file: str, index: int, case: golden.Case, alice: Client, bob
         golden.rewrite(CASES / file, index, case)
 
 
+@functools.cache
 def endpoints() -> list[tuple[str, str]]:
     """(method, path template) of every route."""
     routes = [route for route in OPERATOR.routes if route.path_format.startswith(BASE) and "/reference" not in route.path_format]

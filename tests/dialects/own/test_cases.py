@@ -1,5 +1,6 @@
 """What our own API says, as data: every case of cases/*.json against a real server."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -25,6 +26,7 @@ async def test_case(file: str, index: int, case: golden.Case, alice: Client, bob
         golden.rewrite(CASES / file, index, case)
 
 
+@functools.cache
 def endpoints() -> list[tuple[str, str]]:
     """(method, path template) of every route under an account."""
     routes = [route for route in OWN.routes if route.path_format.startswith(BASE)]
