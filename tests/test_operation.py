@@ -21,12 +21,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from reachbook.database.embedded import open_embedded
 from reachbook.database.location import Location
 from reachbook.database.pool import Pool
+from tests.core.channels import number_type, rent
 from tests.processes import SECONDS, Noted, kill_postgres, run
 from tests.routes import CM_ADDRESSBOOK
 from tests.support import Client, Server, new_client
 
 BASE = "/addressbook/v2/accounts/{accountId}"
 MEGABYTE = 2**20
+PUBLIC = "https://reachbook.example.com/desk/"
 
 Labels = tuple[tuple[str, str], ...]
 Figures = dict[tuple[str, Labels], float]
@@ -34,8 +36,8 @@ Figures = dict[tuple[str, Labels], float]
 
 @pytest.fixture(scope="session")
 def noted(location: Location, tmp_path_factory: pytest.TempPathFactory) -> Generator[Noted]:
-    """A server whose log is kept."""
-    with Noted(tmp_path_factory.mktemp("noted"), location) as running:
+    """A server whose log is kept, and which clients reach by another address."""
+    with Noted(tmp_path_factory.mktemp("noted"), location, public_url=PUBLIC) as running:
         yield running
 
 
@@ -470,3 +472,17 @@ async def test_an_idle_connection_holds_up_no_stop(location: Location) -> None:
         assert (await http.get("/healthz")).status_code == 200
         with dialled(server):
             assert await asyncio.to_thread(server.stop) == 0
+
+
+async def test_pages_have_the_address_by_which_clients_reach_the_server(
+    db: Pool, carol: Client, alice: Client, noted: Noted, server: Server
+) -> None:
+    await rent(db, carol.account, await number_type(db))
+    await rent(db, alice.account, await number_type(db))
+    for client, url, base in ((carol, noted.url, PUBLIC), (alice, server.url, f"{server.url}/")):
+        answer = await client.get(f"{url}/channels/v1/accounts/{client.account}/channels")
+        assert answer.status_code == 200, answer.text
+        found = answer.json()["available"]["sms"]["numbers"]
+        urls = [channel["channelUrl"] for channel in found]
+        assert len(urls) == 1
+        assert urls[0].startswith(f"{base}console/channels/{client.account}/sms/"), urls

@@ -287,13 +287,6 @@ async def _fits(db: Queries, account: AccountId, tried: Record | None, number: s
 
 
 IS_OPEN = "code IS NOT NULL AND code_expires_at > $3 AND code_tries < $4"
-OPEN = f"SELECT code_method, code, code_expires_at FROM whatsapp_profile WHERE account_id = $1 AND id = $2 AND {IS_OPEN}"
-
-
-async def open_code(db: Queries, account: AccountId, id: UUID, now: datetime) -> OpenCode | None:
-    """The code that the operator is to pass on, until it is used, used up or expired."""
-    row = await db.fetchrow(OPEN, account, id, now, CODE_TRIES)
-    return OpenCode(row["code_method"], row["code"], row["code_expires_at"]) if row else None
 
 
 # --- decisions

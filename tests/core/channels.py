@@ -32,9 +32,10 @@ from reachbook.core.channel_requests import ChannelRequest
 from reachbook.core.errors import ReachbookError
 from reachbook.core.ids import AccountId
 from reachbook.core.keywords import Claim
+from reachbook.core.limits import CODE_TRIES
 from reachbook.core.number_requests import NumberRequest
 from reachbook.core.paging import Page
-from reachbook.core.profiles import Profile
+from reachbook.core.profiles import OpenCode, Profile
 from reachbook.core.templates import Template
 from reachbook.core.work_queue import Item, Kind
 from reachbook.database.queries import Database, Queries
@@ -43,6 +44,15 @@ NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ALL = Page(0, 10_000)
 
 _serial = itertools.count(1)
+
+
+OPEN = f"SELECT code_method, code, code_expires_at FROM whatsapp_profile WHERE account_id = $1 AND id = $2 AND {profiles.IS_OPEN}"
+
+
+async def open_code(db: Queries, account: AccountId, profile: UUID, now: datetime) -> OpenCode | None:
+    """The one-time password that is out for a profile, as the operator is shown it."""
+    row = await db.fetchrow(OPEN, account, profile, now, CODE_TRIES)
+    return OpenCode(row["code_method"], row["code"], row["code_expires_at"]) if row else None
 
 
 def fresh_number() -> str:

@@ -28,6 +28,7 @@ from tests.core.channels import (
     fresh_number,
     item_of,
     items,
+    open_code,
     picture,
     profile,
     standing,
@@ -93,7 +94,7 @@ class Gateway:
 async def start(db: Pool, account: AccountId, of: Profile, now: Any = NOW, *, method: str = "sms", senders: Senders = NOBODY) -> str | None:
     """Start; the code, if the operator is shown one."""
     await profiles.start_code(db, account, of.request_id, of.id, method, senders=senders, now=now)
-    shown = await profiles.open_code(db, account, of.id, now)
+    shown = await open_code(db, account, of.id, now)
     return shown.digits if shown else None
 
 
@@ -150,7 +151,7 @@ async def test_a_new_profile(db: Pool, account: AccountId, bob: AccountId, reque
     ):
         with pytest.raises(NotFoundError):
             await call
-    assert await profiles.open_code(db, bob, made.id, NOW) is None
+    assert await open_code(db, bob, made.id, NOW) is None
     assert await standing(db, bob) == []
 
 
@@ -175,7 +176,7 @@ async def test_nothing_is_made_in_a_refused_request(db: Pool, account: AccountId
     await decisions.reject(db, account, await item_of(db, account, Kind.CHANNEL, waiting.id), "No.", NOW)
     gone = await read(db, account, made)
     assert (gone.state, gone.cancelled_at) == ("cancelled", NOW)
-    assert await profiles.open_code(db, account, made.id, NOW) is None
+    assert await open_code(db, account, made.id, NOW) is None
     assert await items(db, account) == []
     for call in (
         profile(db, account, waiting.id),
@@ -257,7 +258,7 @@ async def test_other_ways_are_refused(db: Pool, account: AccountId, unverified: 
 
 async def test_the_operator_sees_a_code_until_it_is_used(db: Pool, account: AccountId, unverified: Profile) -> None:
     async def shown(now: Any) -> Any:
-        return await profiles.open_code(db, account, unverified.id, now)
+        return await open_code(db, account, unverified.id, now)
 
     assert await shown(NOW) is None
     digits = await start(db, account, unverified, method="voice")

@@ -149,7 +149,7 @@ class Behind:
 
     async def code(self, profile: str) -> Mapping[str, str]:
         """The `{otp}` that is out, and a `{wrong}` one."""
-        out = await profiles.open_code(self.db, self.account, UUID(profile), ids.now())
+        out = await core.open_code(self.db, self.account, UUID(profile), ids.now())
         assert out is not None
         return {"otp": out.digits, "wrong": f"{(int(out.digits) + 1) % 10**6:06}"}
 

@@ -134,7 +134,7 @@ async def book(server: Server, db: Pool) -> Book:
     await channels.activate(db, account.id, request, "en")
     sending, waiting, renumbered = [await channels.profile(db, account.id, request, now=now) for _ in range(3)]
     await profiles.start_code(db, account.id, request, waiting.id, "sms", senders=one_time_codes.Senders(), now=now)
-    code = await profiles.open_code(db, account.id, waiting.id, now)
+    code = await channels.open_code(db, account.id, waiting.id, now)
     assert code is not None
     type, empty = await channels.number_type(db), await channels.number_type(db)
     await channels.stock(db, type, STOCK, now=now)
