@@ -78,6 +78,7 @@ class Town:
     def __init__(self, first: Sink, second: Sink, contact: Sink, sour: Sink, box: Mailbox) -> None:
         self.first, self.second, self.contact, self.sour, self.box = first, second, contact, sour, box
         self.took: dict[str, Counter[str]] = {"mail": Counter()}
+        self.read = 0
 
     async def set_up(self, shop: Shop) -> None:
         """An endpoint for each."""
@@ -103,7 +104,9 @@ class Town:
 
     def missing(self, taken: set[str]) -> dict[str, int]:
         """How many of these have not arrived, by place."""
-        self.took["mail"] = Counter(REFERENCE.findall(one.mail.get_content())[0] for one in self.box.received)
+        while self.read < len(self.box.received):  # each mail once: there are thousands
+            self.took["mail"][REFERENCE.findall(self.box.received[self.read].mail.get_content())[0]] += 1
+            self.read += 1
         return {name: count for name, arrived in self.took.items() if (count := len(taken - arrived.keys()))}
 
 
