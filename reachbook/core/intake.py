@@ -10,8 +10,8 @@ from reachbook.database.errors import UnavailableError
 from reachbook.database.queries import Database
 
 TRANSACTIONS_AT_ONCE = 2
-MOST_CALLS = 100
-"""In one transaction."""
+MOST_MESSAGES = 200
+"""In one transaction, if they come by several calls."""
 
 
 class Intake:
@@ -33,8 +33,14 @@ class Intake:
 
     async def _work(self, db: Database) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_CALLS))]
-            await _take(db, [(call, answer) for call, answer in batch if not answer.cancelled()])
+            await _take(db, [(call, answer) for call, answer in self._next() if not answer.cancelled()])
+
+    def _next(self) -> list[tuple[Call, asyncio.Future[Accepted]]]:
+        batch = [self._waiting.popleft()]
+        room = MOST_MESSAGES - len(batch[0][0].given)
+        while self._waiting and (room := room - len(self._waiting[0][0].given)) >= 0:
+            batch.append(self._waiting.popleft())
+        return batch
 
 
 async def _take(db: Database, batch: Sequence[tuple[Call, asyncio.Future[Accepted]]]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from reachbook.core import inbound
 from reachbook.core.inbound import Call, Raw
 from reachbook.core.inbound_formats import Message
-from reachbook.core.intake import MOST_CALLS, TRANSACTIONS_AT_ONCE, Intake
+from reachbook.core.intake import MOST_MESSAGES, TRANSACTIONS_AT_ONCE, Intake
 from reachbook.database.errors import UnavailableError
 from reachbook.database.pool import Pool
 from tests.core.channels import NOW
@@ -52,9 +52,18 @@ def call(reference: str, text: str = "Hello") -> Call:
 async def test_what_comes_at_once_is_stored_together(db: Pool) -> None:
     counted, intake = Counted(db), Intake()
     taken = await asyncio.gather(*(intake.take(counted, call(f"shared-{number % 150}")) for number in range(300)))
-    assert sum(len(one.new) for one in taken) == 150
-    assert [len(one.new) for one in taken[:150]] == [1] * 150, "the first of each is the new one"
-    assert counted.begun <= TRANSACTIONS_AT_ONCE + 300 / MOST_CALLS
+    assert [len(one.new) + len(again.new) for one, again in zip(taken[:150], taken[150:], strict=True)] == [1] * 150
+    assert counted.begun <= TRANSACTIONS_AT_ONCE + 300 / MOST_MESSAGES
+    assert counted.most <= TRANSACTIONS_AT_ONCE
+
+
+async def test_large_calls_are_stored_by_themselves(db: Pool) -> None:
+    counted, intake = Counted(db), Intake()
+    large = [Call(call(f"large-{place}").given * (MOST_MESSAGES + 1), None, GATEWAY, NOW) for place in range(5)]
+    small = [call(f"small-{place}") for place in range(5)]
+    taken = await asyncio.gather(*(intake.take(counted, one) for one in [*large, *small]))
+    assert [len(one.new) for one in taken] == [1] * 10
+    assert counted.begun == 6
     assert counted.most <= TRANSACTIONS_AT_ONCE
 
 
