@@ -69,7 +69,8 @@ FILTERED = """
 account_id = $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR kind = $3) AND ($4::uuid IS NULL OR channel_id = $4)
     AND ($5::uuid IS NULL OR endpoint_id = $5) AND ($6::text IS NULL OR reference = $6) AND ($7::timestamptz IS NULL OR created_at >= $7)
 """.strip()
-LIST = f"SELECT {COLUMNS} FROM delivery WHERE {FILTERED} ORDER BY created_at DESC, id DESC OFFSET $8 LIMIT $9"
+# Ids are of their time: the primary key is the order, and the busiest table needs no index for it.
+LIST = f"SELECT {COLUMNS} FROM delivery WHERE {FILTERED} ORDER BY id DESC OFFSET $8 LIMIT $9"
 TOTAL = f"SELECT count(*) FROM delivery WHERE {FILTERED}"
 
 

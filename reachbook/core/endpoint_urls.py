@@ -6,14 +6,14 @@ What the URL says is checked when it is set; what its name resolves to, when som
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import urlsplit
 
 from reachbook.core.limits import URL_LENGTH
 
 Address = IPv4Address | IPv6Address
-Networks = Sequence[IPv4Network | IPv6Network]
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
 NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+)){0,3}\.?", re.IGNORECASE)
@@ -23,7 +23,7 @@ LOOPBACK = IPv4Address("127.0.0.1")
 
 def networks(text: str) -> Networks:
     """A comma-separated list of networks, as the operator's allow-list is written. Raises ValueError."""
-    return [ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
+    return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 
 
 def check(url: str, allowed: Networks = ()) -> str:

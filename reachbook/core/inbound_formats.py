@@ -192,12 +192,15 @@ def payload(kind: str, method: str | None, form: str | None, message: Message) -
     return Payload("json", json_message(message))
 
 
+IN_URL = ("query", "custom")
+"""Forms of which something stands in the URL."""
+
 PLACEHOLDER = re.compile(r"\{([A-Z0-9]+)\}")
 
 
 def target(url: str, form: str, body: bytes) -> str:
     """The URL that is called: the account's own, with names and values put in and escaped for where they stand."""
-    if form not in ("query", "custom"):
+    if form not in IN_URL:
         return _ascii(url)
     given = msgspec.json.decode(body, type=dict[str, str])
     if form == "query":

@@ -7,6 +7,7 @@ differently a moment later gains nothing.
 import base64
 import contextlib
 import email.utils
+import functools
 import ipaddress
 import socket
 import time
@@ -85,12 +86,9 @@ class Caller:
             return Answered(status, error, answer, round((time.perf_counter() - started) * 1000), retry_after)
 
         try:
-            url = endpoint_urls.check(target.target, self._allowed)  # the allow-list may have changed
-            url = inbound_formats.target(url, delivery.form, delivery.payload)
+            url = self._url(target.target, delivery)
             headers = {**_signed(target, delivery, body, now), **({"Content-Type": media_type} if media_type else {})}
-            async with self._client.request(
-                method, URL(url, encoded=True), data=body or None, headers=headers, allow_redirects=False
-            ) as reply:
+            async with self._client.request(method, url, data=body or None, headers=headers, allow_redirects=False) as reply:
                 answer = await _first_of(reply)
                 asked = _seconds(reply.headers.get("Retry-After"), now) if reply.status in ASKING else None
                 return after(reply.status, _reason(reply.status), answer, asked)
@@ -105,11 +103,28 @@ class Caller:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return after(None, f"{type(error).__name__}: {error}"[:500])
 
+    def _url(self, target: str, delivery: Delivery) -> URL:
+        """Where it goes. Raises ValueError for an address that nothing is sent to: the allow-list may have changed."""
+        if delivery.form in inbound_formats.IN_URL:
+            return URL(inbound_formats.target(endpoint_urls.check(target, self._allowed), delivery.form, delivery.payload), encoded=True)
+        return _always_the_same(target, delivery.form, self._allowed)
+
+
+@functools.lru_cache(maxsize=1_024)
+def _always_the_same(target: str, form: str, allowed: Networks) -> URL:
+    """The URL of an endpoint that takes nothing of the message into it; only what is in the text itself is checked here."""
+    return URL(inbound_formats.target(endpoint_urls.check(target, allowed), form, b""), encoded=True)
+
+
+@functools.lru_cache(maxsize=1_024)
+def _signer(secret: bytes) -> Webhook:
+    return Webhook(base64.b64encode(secret).decode())
+
 
 def _signed(target: Target, delivery: Delivery, body: bytes, now: datetime) -> dict[str, str]:
     """Standard Webhooks: the id stays over retries, and every secret that holds signs."""
     id, text = f"msg_{delivery.id.hex}", body.decode()
-    signatures = [Webhook(base64.b64encode(secret).decode()).sign(id, now, text) for secret in target.secrets]
+    signatures = [_signer(secret).sign(id, now, text) for secret in target.secrets]
     return {"webhook-id": id, "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": " ".join(signatures)}
 
 

@@ -151,7 +151,7 @@ def test_the_allow_list() -> None:
     for url in ("http://127.0.0.2/", "http://192.168.1.1/", "http://[fc00::1]/", "http://[::1]/", "http://169.254.169.254/"):
         with pytest.raises(ValueError):
             endpoint_urls.check(url, allowed)
-    assert endpoint_urls.networks("") == []
+    assert endpoint_urls.networks("") == ()
     with pytest.raises(ValueError):
         endpoint_urls.networks("10.0.0.0/40")
 

@@ -90,7 +90,6 @@ CREATE TABLE delivery (
     CHECK ((state IN ('pending', 'retrying')) = (next_at IS NOT NULL) AND (state = 'delivered') = (delivered_at IS NOT NULL))
 );
 CREATE INDEX delivery_due ON delivery (endpoint_id, next_at, id) WHERE next_at IS NOT NULL;
-CREATE INDEX delivery_of_account ON delivery (account_id, created_at DESC, id DESC);
 CREATE INDEX delivery_over ON delivery (created_at) WHERE next_at IS NULL;
 
 CREATE TABLE delivery_attempt (
