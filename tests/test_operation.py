@@ -23,7 +23,7 @@ from reachbook.database.location import Location
 from reachbook.database.pool import Pool
 from tests.core.channels import number_type, rent
 from tests.processes import SECONDS, Noted, kill_postgres, run
-from tests.routes import CM_ADDRESSBOOK
+from tests.routes import CM_ADDRESSBOOK, CM_CHANNELS
 from tests.support import Client, Server, new_client
 
 BASE = "/addressbook/v2/accounts/{accountId}"
@@ -212,12 +212,13 @@ async def test_labels_never_hold_ids(carol: Client, noted: Noted) -> None:
     for path in (f"groups/{group}", f"contacts/{contact}", "optout/sms/+31627100000", "optout/email/reader@example.com", "fields/123456"):
         await carol.get(path)
         await carol.get(f"no/such/{path}")
-    templates = {template for route in CM_ADDRESSBOOK.routes for template in (route.path, route.path_format)}
+    routes = [*CM_ADDRESSBOOK.routes, *CM_CHANNELS.routes]
+    templates = {template for route in routes for template in (route.path, route.path_format)}
     templates |= {"unmatched", "/", "/healthz", "/readyz", "/metrics"}
     seen = {label: {dict(labels).get(label) for _, labels in await figures(noted.url)} for label in ("route", "method", "status")}
-    routes = {route for route in seen["route"] if route and not route.startswith("/assets/")}
-    assert any(route.startswith(BASE.split("{", maxsplit=1)[0]) for route in routes)
-    assert not routes - templates
+    labels = {route for route in seen["route"] if route and not route.startswith("/assets/")}
+    assert any(route.startswith(BASE.split("{", maxsplit=1)[0]) for route in labels)
+    assert not labels - templates
     everything = [value for _, labels in await figures(noted.url) for _, value in labels]
     assert not [value for value in everything if re.search(r"[0-9a-f]{8}-[0-9a-f]{4}|@|\d{5,}", value)]
     assert all(re.fullmatch(r"\d{3}", status) for status in seen["status"] if status)
