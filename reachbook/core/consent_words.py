@@ -83,12 +83,13 @@ def meaning(text: str, stops: Collection[str] = (), starts: Collection[str] = ()
     said = compared(text)
     if not said:
         return None
-    for one, words in ((Meaning.STOP, STOPS.union(stops)), (Meaning.START, STARTS.union(starts))):
+    both = ((Meaning.STOP, STOPS.union(stops) if stops else STOPS), (Meaning.START, STARTS.union(starts) if starts else STARTS))
+    for one, words in both:
         if said in words:
             return Said(one)
     first, _, after = said.partition(" ")
     before, _, last = said.rpartition(" ")
-    for one, words in ((Meaning.STOP, STOPS.union(stops)), (Meaning.START, STARTS.union(starts))):
+    for one, words in both:
         if before in words:
             return Said(one, last)
         if after in words:

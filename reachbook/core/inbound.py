@@ -145,7 +145,8 @@ async def _routed(db: Queries, given: Sequence[_Given]) -> list[_Routed]:
             act = None if where.shared is None else _act(one, of_one.said, where)
             routed.append(_Routed(one.call, one.what, one.given, one.key, None, None, where.reason, act))
         else:
-            act = _act(one, _said(of_one, destination.stops, destination.starts), found)
+            has_words = destination.stops or destination.starts
+            act = _act(one, _said(of_one, destination.stops, destination.starts) if has_words else of_one.said, found)
             routed.append(_Routed(one.call, one.what, one.given, one.key, owner, destination, "", act))
     return routed
 
@@ -160,7 +161,7 @@ def _said(asked: Asked, stops: Sequence[str] = (), starts: Sequence[str] = ()) -
     """What it says of consent, where that is listened to; with the words of an account."""
     if not asked.text or asked.channel.lower() not in CONSENT_CHANNELS:
         return None
-    return consent_words.meaning(asked.text, stops, starts) if stops or starts or asked.said is None else asked.said
+    return consent_words.meaning(asked.text, stops, starts)
 
 
 def _act(given: _Given, said: Said | None, to: Owner | Nobody) -> Act | None:
