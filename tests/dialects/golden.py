@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+from litestar import Litestar
 
 from reachbook.core import ids, tokens
 from reachbook.database.pool import Pool
@@ -286,3 +287,17 @@ async def play(
                 step |= answer
             expected = {name: step[name] for name in ("status", "answer_headers", "answer", "text") if name in step}
             assert answer == expected, f"{arguments['method']} {arguments['url']}: {answer} instead of {expected}"
+
+
+def routes_below(app: Litestar, base: str) -> list[tuple[str, str]]:
+    """(method, path template) of every route under the base, but the reference."""
+    routes = [route for route in app.routes if route.path_format.startswith(base) and "/reference" not in route.path_format]
+    return sorted((method, route.path_format) for route in routes for method in route.methods if method != "OPTIONS")  # type: ignore[union-attr]
+
+
+def calls(step: Step, endpoint: tuple[str, str], base: str) -> bool:
+    """Whether the step asks for the endpoint."""
+    method, _, path = step.get("request", "").partition(" ")
+    path = path.partition("?")[0]
+    path = path if path.startswith("/") else base + path
+    return method == endpoint[0] and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", endpoint[1]), path) is not None

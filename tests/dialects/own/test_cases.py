@@ -1,7 +1,5 @@
 """What our own API says, as data: every case of cases/*.json against a real server."""
 
-import functools
-import re
 from pathlib import Path
 
 import pytest
@@ -26,23 +24,9 @@ async def test_case(file: str, index: int, case: golden.Case, alice: Client, bob
         golden.rewrite(CASES / file, index, case)
 
 
-@functools.cache
-def endpoints() -> list[tuple[str, str]]:
-    """(method, path template) of every route under an account."""
-    routes = [route for route in OWN.routes if route.path_format.startswith(BASE)]
-    return sorted((method, route.path_format) for route in routes for method in route.methods if method != "OPTIONS")  # type: ignore[union-attr]
-
-
-def calls(step: golden.Step, endpoint: tuple[str, str]) -> bool:
-    """Whether the step asks for the endpoint."""
-    method, _, path = step["request"].partition(" ")
-    path = path if path.startswith("/") else BASE + path
-    return method == endpoint[0] and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", endpoint[1]), path) is not None
-
-
-@pytest.mark.parametrize("endpoint", endpoints(), ids=" ".join)
+@pytest.mark.parametrize("endpoint", golden.routes_below(OWN, BASE), ids=" ".join)
 def test_every_endpoint_has_a_case_that_succeeds_and_one_that_fails(endpoint: tuple[str, str]) -> None:
     steps = [step for _, _, case in golden.load(CASES) for step in case["steps"] if "act" not in step]
-    statuses = {step["status"] for step in steps if calls(step, endpoint)}
+    statuses = {step["status"] for step in steps if golden.calls(step, endpoint, BASE)}
     assert any(status < 300 for status in statuses), "no case succeeds"
     assert any(status >= 400 for status in statuses), "no case fails"
