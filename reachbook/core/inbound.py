@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from reachbook.core import consent_words, inbound_consent, inbound_formats, routing, usage
+from reachbook.core import consent_words, inbound_consent, inbound_formats, phone, routing, usage
 from reachbook.core.consent import TokenType
 from reachbook.core.consent_words import Meaning, Said
 from reachbook.core.ids import AccountId, new_id
@@ -269,7 +269,7 @@ async def _mark_use(tx: Transaction, taken: Sequence[_Routed]) -> None:
     """Accounts in order, and contacts of each: so two calls never wait for each other in a circle."""
     used: dict[AccountId, set[str]] = {}
     for one in taken:
-        if one.owner is not None and one.marks_use and (sender := inbound_consent.e164(one.what.sender)):
+        if one.owner is not None and one.marks_use and (sender := phone.e164(one.what.sender)):
             used.setdefault(one.owner.account, set()).add(sender)
     for account in sorted(used):
         now = max(one.call.now for one in taken if one.owner is not None and one.owner.account == account)

@@ -41,14 +41,6 @@ def kept(text: str) -> str:
     return unicodedata.normalize("NFC", text)[:VALUE_LENGTH]
 
 
-def e164(number: str) -> str | None:
-    """The sender as the ledger compares it; None for one that is no phone number."""
-    try:
-        return phone.parse(number, None).e164
-    except phone.PhoneError:
-        return None
-
-
 async def apply(tx: Transaction, acts: Sequence[Act]) -> list[int]:
     """Record what was said; answers of each act how many accounts it stopped.
 
@@ -69,7 +61,7 @@ KNOWING = "SELECT DISTINCT account_id FROM contact WHERE account_id = ANY($1::uu
 
 
 async def _concerned(tx: Transaction, act: Act) -> Sequence[Concerned]:
-    sender = e164(act.message.sender)
+    sender = phone.e164(act.message.sender)
     if sender is None:
         return []
     if act.account is not None:

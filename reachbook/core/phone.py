@@ -85,6 +85,14 @@ def parse(text: str, region: str | None, using: ModuleType | Any = library) -> P
     return phones[0]
 
 
+def e164(text: str, region: str | None = None) -> str | None:
+    """The number as it is compared; None for a text that is none."""
+    try:
+        return parse(text, region).e164
+    except PhoneError:
+        return None
+
+
 def restored(digits: str, region: str | None, using: ModuleType | Any = library) -> Phone:
     """What a spreadsheet kept as a number, its plus or leading zero gone. Raises PhoneError unless only one phone can be meant."""
     found: set[Phone] = set()

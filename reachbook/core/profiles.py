@@ -276,10 +276,7 @@ async def finish_code(
 
 async def _fits(db: Queries, account: AccountId, tried: Record | None, number: str, digits: str, senders: Senders) -> bool:
     """Looks at number and code whatever the other is."""
-    try:
-        given = phone.parse(number, await accounts.region(db, account)).e164
-    except phone.PhoneError:
-        given = ""
+    given = phone.e164(number, await accounts.region(db, account)) or ""
     same = hmac.compare_digest(given.encode(), (tried["phone"] if tried else "-").encode())
     if tried is not None and tried["code_hash"] is None and tried["provider_id"] and senders.provider is not None:
         return same and await senders.provider.verify_code(tried["provider_id"], digits)

@@ -88,10 +88,10 @@ async def owners(db: Queries, asked: Sequence[Asked]) -> list[Owner | Nobody]:
         for row in await db.fetch(NUMBERS, *map(list, zip(*wanted, strict=True))):
             place: int = row["place"]
             found.setdefault(wanted[place - 1], []).append(row)
-    phones = {_e164(one.receiver) for one in asked if one.channel.lower() == WHATSAPP}
+    phones = {phone.e164(one.receiver) for one in asked if one.channel.lower() == WHATSAPP}
     profiles = {row["phone"]: row for row in await db.fetch(PROFILES, list(phones))} if phones else {}
     return [
-        _of_profile(one, profiles.get(_e164(one.receiver))) if of_one is None else _of_number(one, of_one, found)
+        _of_profile(one, profiles.get(phone.e164(one.receiver))) if of_one is None else _of_number(one, of_one, found)
         for one, of_one in zip(asked, lookups, strict=True)
     ]
 
@@ -137,13 +137,6 @@ def _words(text: str, said: Said | None) -> list[str]:
     first = consent_words.compared(text).partition(" ")[0]
     beside = [said.keyword] if said is not None and said.keyword else []
     return [*beside, *([first] if first else []), EVERYTHING]
-
-
-def _e164(number: str) -> str:
-    try:
-        return phone.parse(number, None).e164
-    except phone.PhoneError:
-        return number
 
 
 # What is asked of an account is asked once (OFFSET 0), not for each of its endpoints.

@@ -8,10 +8,10 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from reachbook.core.errors import NotFoundError, invalid
+from reachbook.http.guids import GUID
 from reachbook.http.request import authenticate, authorise_account
 
 HEADER = "x-cm-producttoken"
-GUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 IDS = {"groupId": GUID, "contactId": GUID, "fieldId": re.compile("[0-9]{1,9}")}
 """What an id in the path looks like; one that does not is the id of nothing."""
 

@@ -1,6 +1,5 @@
 """Who calls: the product token, then its scope, then the account and the ids that the path names."""
 
-import re
 from typing import Any
 from uuid import UUID
 
@@ -8,10 +7,10 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from reachbook.core.errors import NotFoundError
+from reachbook.http.guids import GUID
 from reachbook.http.request import authenticate, authorise, authorise_account
 
 HEADER = "x-cm-producttoken"
-GUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 OF_ANY_FORM = ("accountId", "phoneNumberId")
 
 WRITES = "reachbook.writes"

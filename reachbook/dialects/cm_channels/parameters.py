@@ -1,8 +1,6 @@
 """Query parameters that several endpoints of document 003 have, and how they are read."""
 
-import re
 from typing import Annotated
-from uuid import UUID
 
 from litestar.params import QueryParameter
 
@@ -13,22 +11,6 @@ Take = Annotated[int | None, QueryParameter(name="take", description="Rows to an
 Simulate = Annotated[bool | None, QueryParameter(name="simulate", description="Only say what would be answered; nothing changes.")]
 Country = Annotated[str | None, QueryParameter(name="country", description="ISO 3166-1 alpha-2, in any case.")]
 Text = Annotated[str | None, QueryParameter(name="q", description="A part of the name or number.")]
-
-GUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-
-
-def guid(text: str | None, name: str) -> UUID:
-    """A GUID that has to be there. Raises InvalidError."""
-    if not text:
-        raise invalid(name, "is required")
-    if GUID.fullmatch(text.strip()) is None:
-        raise invalid(name, "is not a GUID")
-    return UUID(text.strip())
-
-
-def guid_if_any(text: str | None, name: str) -> UUID | None:
-    """A GUID that may be left out. Raises InvalidError."""
-    return guid(text, name) if text else None
 
 
 def required(text: str | None, name: str) -> str:

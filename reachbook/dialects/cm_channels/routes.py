@@ -11,7 +11,7 @@ from reachbook.core import catalogues, channel_requests, channels, configuration
 from reachbook.core.catalogues import ChannelType
 from reachbook.core.errors import invalid
 from reachbook.dialects.cm_channels import wire
-from reachbook.dialects.cm_channels.parameters import Skip, Take, guid, guid_if_any
+from reachbook.dialects.cm_channels.parameters import Skip, Take
 from reachbook.dialects.cm_channels.policy import base_url, policy
 from reachbook.dialects.cm_channels.wire import (
     AddressesOut,
@@ -31,6 +31,7 @@ from reachbook.dialects.cm_channels.wire import (
     Place,
 )
 from reachbook.http.body import one
+from reachbook.http.guids import guid, guid_if_any
 from reachbook.http.paging import headers, page
 from reachbook.http.request import AppRequest
 

@@ -8,9 +8,10 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from reachbook.core import catalogues, ids, keywords, number_requests, numbers
 from reachbook.dialects.cm_channels import wire_numbers
-from reachbook.dialects.cm_channels.parameters import Country, Simulate, Skip, Take, guid, required, several
+from reachbook.dialects.cm_channels.parameters import Country, Simulate, Skip, Take, required, several
 from reachbook.dialects.cm_channels.wire_numbers import ClaimIn, ClaimOut, NumberOut, NumberRequestOut, NumberTypeOut
 from reachbook.http.body import one
+from reachbook.http.guids import guid
 from reachbook.http.paging import headers, page
 from reachbook.http.request import AppRequest
 

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from reachbook.core import catalogues, channel_requests, ids, profiles, templates, whatsapp_languages
 from reachbook.dialects.cm_channels import wire, wire_whatsapp
 from reachbook.dialects.cm_channels.auth import WRITES
-from reachbook.dialects.cm_channels.parameters import Skip, Take, Text, guid, required
+from reachbook.dialects.cm_channels.parameters import Skip, Take, Text, required
 from reachbook.dialects.cm_channels.policy import policy
 from reachbook.dialects.cm_channels.wire import CategoryOut
 from reachbook.dialects.cm_channels.wire_whatsapp import (
@@ -24,6 +24,7 @@ from reachbook.dialects.cm_channels.wire_whatsapp import (
     TemplateUpdateIn,
 )
 from reachbook.http.body import one
+from reachbook.http.guids import guid
 from reachbook.http.paging import headers, page
 from reachbook.http.refusals import ErrorOut, documented
 from reachbook.http.request import AppRequest

@@ -1,15 +1,14 @@
 """Who calls: a token of scope `operator`, which belongs to no account. Then the ids that the path names."""
 
-import re
 from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from reachbook.core.errors import NotFoundError
+from reachbook.http.guids import GUID
 from reachbook.http.request import authorise, identify, token_of
 
-GUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 OF_ANY_FORM = ("phoneNumberId",)
 
 

@@ -23,6 +23,7 @@ from reachbook.dialects.own.wire_deliveries import (
     WordOut,
 )
 from reachbook.http.body import one
+from reachbook.http.guids import guid_if_any
 from reachbook.http.instants import instant_in
 from reachbook.http.paging import headers, page
 from reachbook.http.request import AppRequest
@@ -54,8 +55,8 @@ async def list_deliveries(
     wanted = deliveries.Wanted(
         wire.one_of(in_state, "state", deliveries.STATES),
         wire.one_of(kind, "kind", deliveries.KINDS),
-        wire.guid(channel_id, "channelId"),
-        wire.guid(endpoint_id, "endpointId"),
+        guid_if_any(channel_id, "channelId"),
+        guid_if_any(endpoint_id, "endpointId"),
         text_in_query(reference, "reference"),
         instant_in(since, "since"),
     )
@@ -89,7 +90,7 @@ async def replay_deliveries(request: AppRequest, data: JSONBody[ReplayIn]) -> Re
     since = instant_in(data.since, "since")
     if since is None:
         raise invalid("since", "is required")
-    endpoint = wire.guid(data.endpoint_id, "endpointId")
+    endpoint = guid_if_any(data.endpoint_id, "endpointId")
     of_state = wire.one_of(data.state, "state", deliveries.STATES) or "failed"
     return ReplayedOut(await deliveries.replay_since(request.db, request.account, since, endpoint, of_state, request.now))
 
@@ -118,7 +119,7 @@ async def list_messages(
 ) -> Response[list[MessageOut]]:
     """`[{"id", "channelId", "reference", "channel", "from", "to", "message", "receivedOnUtc"}]`, the newest first."""
     asked = page(skip, take, default=100, most=1_000)
-    listed = await messages.list_messages(request.db, request.account, wire.guid(channel_id, "channelId"), asked)
+    listed = await messages.list_messages(request.db, request.account, guid_if_any(channel_id, "channelId"), asked)
     return Response([wire.message_out(row) for row in listed.rows], headers=headers(asked, listed))
 
 

@@ -1,6 +1,5 @@
 """The objects of an account's deliveries, messages and reviews, in camelCase; what there is none of is null (operator.md)."""
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,17 +12,6 @@ from reachbook.core.errors import invalid
 from reachbook.core.messages import Logged
 from reachbook.core.reviews import Review, Word
 from reachbook.http.instants import Instant, instant, instant_or_null
-
-GUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-
-
-def guid(text: str | None, name: str) -> UUID | None:
-    """A GUID that may be left out. Raises InvalidError."""
-    if not text:
-        return None
-    if GUID.fullmatch(text.strip()) is None:
-        raise invalid(name, "is not a GUID")
-    return UUID(text.strip())
 
 
 def one_of(text: str | None, name: str, choices: tuple[str, ...]) -> str | None:
